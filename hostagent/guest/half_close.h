@@ -32,9 +32,11 @@ class HalfClose {
   // The peer has shut down its sending side.
   bool input_over() const { return input_over_; }
   void OnInputOver() { input_over_ = true; }
-  // From now on the connection lasts kMaxNanos at most. It may be that the end of the input waits
-  // behind input that is not read yet.
-  void Bound(int64_t now_nanos) { LookAt(until_ = now_nanos + kMaxNanos); }
+  // From now on the connection lasts kMaxNanos at most; a second call changes nothing. It may be
+  // that the end of the input waits behind input that is not read yet.
+  void Bound(int64_t now_nanos) {
+    if (until_ == 0) LookAt(until_ = now_nanos + kMaxNanos);
+  }
 
   // Everything was written.
   bool lingering() const { return lingering_; }

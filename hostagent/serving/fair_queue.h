@@ -186,7 +186,8 @@ class FairQueue {
   ClassTree::ClassId leaf_ = 0;
   std::vector<Slot> slots_;
   std::vector<Id> free_;
-  // Free once nobody refers to them.
+  // Free in the next pass. A new member may then stand in touched_ for the one before, too, and is
+  // asked once more than it has to be.
   std::vector<Id> removed_;
   std::vector<Id> touched_;
   // Touched, or granted something in this pass.

@@ -167,6 +167,26 @@ TEST_F(ServedClassTest, ALossIsNoticedInTimeAndBridgedAndTold) {
   EXPECT_EQ(told_mode(Mode::kLocal), 0u);
 }
 
+// Else the loop would turn without a pause until the buffer is empty.
+TEST_F(ServedClassTest, WhoWaitsForItsCeilingBesideAFullBufferIsNoWorkInALoss) {
+  Make(OnUpstreamLoss::kLocal, 1'000);
+  Arrive(20'048);
+  Ask(15'000);
+  Serve();
+  ASSERT_GT(served_->buffer()->demand().owed, 0u);
+  ASSERT_GT(served_->buffer()->level(), 0u);
+  Lose();
+  Serve();
+  EXPECT_FALSE(served_->HasWork(now()));
+  EXPECT_GT(served_->next_nanos(), now());
+  EXPECT_EQ(mode(), Mode::kUpstream);
+  served_->buffer()->Discard();
+  EXPECT_TRUE(served_->HasWork(now())) << "now it is lost";
+  Serve();
+  EXPECT_FALSE(served_->HasWork(now()));
+  EXPECT_EQ(mode(), Mode::kBlocked) << "the seed is gone, too";
+}
+
 TEST_F(ServedClassTest, InALossGuestsShareTheCeilingOfTheClass) {
   FakeMember other(served_->buffer());
   other.plan_size = 1 << 20;
