@@ -29,6 +29,12 @@ bool IsNumeric(const std::string& address) {
          inet_pton(AF_INET6, parsed->host.c_str(), &number) == 1;
 }
 
+// The error says which key of the configuration it is about.
+absl::Status Opening(absl::string_view key, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("open `", key, "`: ", status.message()));
+}
+
 }  // namespace
 
 struct OperatorPorts::Attempt {
@@ -118,8 +124,7 @@ absl::Status OperatorPorts::CheckHttp(int freed_port) const {
     // The port is in use until it is freed; whether this machine has the address, any port tells.
     status = TryToListen(absl::StrCat(address.substr(0, address.rfind(':')), ":0"));
   }
-  if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat("open `metrics`: ", status.message()));
+  return Opening("metrics", status);
 }
 
 void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {
@@ -130,17 +135,18 @@ void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {
 void OperatorPorts::TryToOpen() {
   // Each for itself: whoever wants to mend the address of the one may need the other.
   const bool had_control = control_ != nullptr;
-  absl::Status status = OpenControl();
+  absl::Status status = Opening("control", OpenControl());
   if (!had_control && control_ != nullptr) KeepGuestSockets();
-  status.Update(OpenHttp());
+  status.Update(Opening("metrics", OpenHttp()));
   const int64_t now = loop_->now_nanos();
   if (!status.ok()) {
     if (told_.ok()) told_at_ = now;
     if (status != told_) {
-      log_->Error(
-          "agent.doors_closed",
-          {{"reason", status},
-           {"remedy", "give this machine the address, or free it; tried again every second"}});
+      log_->Error("agent.doors_closed", {{"reason", status},
+                                         {"remedy",
+                                          "end what uses the address, or write another one into "
+                                          "agent.yaml and reload; it is tried "
+                                          "again every second, and guests are served meanwhile"}});
     }
     told_ = status;
     return retry_.Set(now + kRetryNanos);

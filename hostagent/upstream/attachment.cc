@@ -153,11 +153,12 @@ void Attachment::ApplyState(const v1::ChannelState& state) {
   lane.reopen_at = context_.clock->NowNanos() + static_cast<int64_t>(spread * kReopenAfter);
 }
 
-// A class that the server refuses starves its guests until somebody acts. CLOSED is also the answer
-// to our own Close.
+// A class that the server refuses starves its guests until somebody acts.
 void Attachment::LogPhase(const std::string& class_name, const v1::ChannelState& state) {
   const std::string& phase = v1::Phase_Name(state.phase());
-  if (state.phase() != v1::PHASE_CLOSED || leaving_) {
+  const bool closed = state.phase() == v1::PHASE_CLOSED;
+  if (closed && leaving_) return;  // the answer to our own Close
+  if (!closed) {
     context_.log->Info("class.phase", {{"class", class_name},
                                        {"server", server_},
                                        {"phase", phase},

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "base/wire/attach_limits.h"
 #include "hostagent/serving/class_buffer.h"
 #include "proto/entropy.pb.h"
 
@@ -29,7 +30,7 @@ class LossCeilings {
  public:
   // A server may say anything of up to 64 classes. Of each this many ceilings count, those of the
   // nearest classes, and names as long as a class may have.
-  static constexpr size_t kMaxAbove = 32;
+  static constexpr size_t kMaxAbove = kMaxCeilingsAbove;
   static constexpr size_t kMaxNameBytes = 2 * 256 + 1;
 
   // The buffers outlive it.

@@ -128,6 +128,7 @@ TEST_F(OperatorPortsTest, AnAddressThatThisMachineDoesNotHaveIsTriedOnAndOn) {
   ASSERT_TRUE(Open(ports.get()).ok());
   EXPECT_TRUE(ControlIsOpen());
   EXPECT_EQ(ports->http_port(), 0);
+  EXPECT_THAT(std::string(ports->problem().message()), StartsWith("open `metrics`: "));
   EXPECT_THAT(ports->problem().message(), HasSubstr("192.0.2.1:9744"));
   EXPECT_THAT(log_.lines(), ElementsAre(StartsWith("error agent.doors_closed")));
   Turn(OperatorPorts::kRetryNanos);

@@ -13,7 +13,9 @@ namespace entropyd {
 namespace {
 
 using testing::Contains;
+using testing::Each;
 using testing::HasSubstr;
+using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
@@ -254,6 +256,7 @@ TEST_F(AttachmentTest, WhoLeavesClosesAllChannelsAndHalfClosesWhenTheServerHas) 
   EXPECT_TRUE(wire().half_closed);
   EXPECT_FALSE(attachment_->HoldsAnyRoom());
   EXPECT_EQ(wire().CreditMessages(), credits) << "no credit after Close";
+  EXPECT_THAT(log_.lines(), Each(Not(HasSubstr("PHASE_CLOSED")))) << "nobody was refused";
 }
 
 TEST_F(AttachmentTest, ADrainAndTheLastChannelAskForAReplacement) {
