@@ -90,8 +90,11 @@ Gate::Refused Gate::JudgeCertificate(const PeerCertificate& certificate, const R
   const absl::Status trusted = certificate.Check(*rules.trust, rules.number, now);
   if (!trusted.ok()) {
     const bool revoked = absl::StrContains(trusted.message(), "revoked");
-    return {absl::Status(trusted.code(), absl::StrCat(of, trusted.message())), "revoked",
-            denied_revoked_, revoked ? tls::Refusal::kRevoked : tls::Refusal::kUntrusted};
+    absl::Status why(trusted.code(), absl::StrCat(of, trusted.message()));
+    if (!revoked) {
+      return {std::move(why), "untrusted", denied_untrusted_, tls::Refusal::kUntrusted};
+    }
+    return {std::move(why), "revoked", denied_revoked_, tls::Refusal::kRevoked};
   }
   if (now < certificate.not_after()) return {};
   return {

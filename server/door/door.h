@@ -132,7 +132,7 @@ class Door {
   bool AcceptOne(int listener, const Receive& receive);
   bool Waits(int64_t now_nanos) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The connections that may have brought a call, of those that were not asked to leave, the newest
-  // first: an older one may be closed already. With "" any identity may have made it.
+  // first: an older one may be closed already. With "" those that have no identity yet.
   std::vector<Id> Find(absl::string_view peer_uri, absl::string_view identity) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // For any thread: the report hears of it at the next turn.

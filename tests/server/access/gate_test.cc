@@ -116,6 +116,15 @@ TEST_F(GateTest, NewRulesHoldForWhoIsAlreadyIn) {
   EXPECT_EQ(Denials("revoked") + Denials("role"), 0) << "it tells nobody";
 }
 
+TEST_F(GateTest, WhoseCaIsTakenAwayIsUntrustedAndNotRevoked) {
+  const std::string leaf = Leaf(root_, "agent/h1", 7);
+  ASSERT_TRUE(Admit(leaf, {ROLE_AGENT}).ok());
+  gate_.SetRules(MakePolicy(kAgents), MakeTrust(TestCa("OTHER").cert_pem(), ""));
+  EXPECT_TRUE(absl::IsUnauthenticated(Admit(leaf, {ROLE_AGENT}).status()));
+  EXPECT_EQ(Denials("untrusted"), 1);
+  EXPECT_EQ(Denials("revoked"), 0);
+}
+
 TEST_F(GateTest, WhoseCaIsTakenAwayIsOut) {
   const auto peer = Admit(Leaf(root_, "agent/h1", 7), {ROLE_AGENT});
   gate_.SetRules(MakePolicy(kAgents), MakeTrust(TestCa("OTHER").cert_pem(), ""));
