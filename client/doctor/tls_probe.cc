@@ -1,6 +1,8 @@
 #include "client/doctor/tls_probe.h"
 
 #include <poll.h>
+#include <signal.h>
+#include <time.h>
 
 #include <memory>
 
@@ -48,6 +50,32 @@ absl::StatusOr<ContextPtr> MakeContext(const OwnTls& own) {
   return context;
 }
 
+// OpenSSL writes with write(2). A peer that has gone would end this program by SIGPIPE.
+class WithoutSigpipe {
+ public:
+  WithoutSigpipe() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~WithoutSigpipe() {
+    const timespec at_once = {};
+    // One that came meanwhile is of this thread's own writes.
+    if (sigismember(&before_, SIGPIPE) == 0) sigtimedwait(&pipe_, nullptr, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+};
+
+// Why a handshake has failed; what OpenSSL has no words for is the end of the connection.
+std::string Failure() {
+  if (ERR_peek_error() == 0) return "the server ended the connection in the handshake";
+  return tls::OpenSslReason();
+}
+
 // Repeats `step` until it is done or fails. 1 = done, 0 = failed, -1 = the time is over.
 template <typename Step>
 int Drive(SSL* ssl, int fd, absl::Time deadline, Step step) {
@@ -92,13 +120,14 @@ absl::StatusOr<TlsProbe> ProbeTls(int fd, const OwnTls& own, const std::string& 
                                   absl::Time deadline) {
   const absl::StatusOr<ContextPtr> context = MakeContext(own);
   if (!context.ok()) return context.status();
+  const WithoutSigpipe without_sigpipe;
   const SslPtr ssl(SSL_new(context->get()));
   if (ssl == nullptr || SSL_set_fd(ssl.get(), fd) != 1) return Refused("begin TLS");
   SSL_set_tlsext_host_name(ssl.get(), host.c_str());
   const int shaken = Drive(ssl.get(), fd, deadline, [&] { return SSL_connect(ssl.get()); });
   if (shaken < 0)
     return absl::DeadlineExceededError("it takes the connection and does not speak TLS");
-  if (shaken == 0) return absl::UnavailableError(tls::OpenSslReason());
+  if (shaken == 0) return absl::UnavailableError(Failure());
   const tls::CertPtr peer(SSL_get1_peer_certificate(ssl.get()));
   if (peer == nullptr) return absl::UnavailableError("it shows no certificate");
   TlsProbe probe;
