@@ -41,6 +41,13 @@ inline constexpr uint64_t kAttachDefaultCredit = 256 * 1024;
 // because a message costs gRPC some tens of microseconds at both ends, as much as moving 30 KiB.
 inline constexpr uint32_t kAttachMaxPayload = 256 * 1024;
 
+// Of a class, so many ceilings above it are told, those of the nearest classes.
+inline constexpr size_t kMaxCeilingsAbove = 32;
+
+// A message that has so many bytes of states takes no more of them. One state has at most
+// kMaxCeilingsAbove names of 2 * 256 + 1 characters, and a text.
+inline constexpr size_t kAttachMaxStates = 24 * 1024;
+
 // The largest message that a client takes: the payload, its framing, and room for states.
 inline constexpr int kAttachMaxServerMessage = kAttachMaxPayload + 48 * 1024;
 

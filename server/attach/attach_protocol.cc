@@ -398,7 +398,9 @@ void AttachProtocol::FlushSession(Session* session, int64_t now_nanos) {
   const v1::ServerMessage head = session->TakeHead(now_nanos);
   parts_.clear();
   for (const auto& channel : session->channels()) {
-    if (channel->planned() == 0) continue;
+    // Its state comes first. One that has no room now goes with the next message, and so do the
+    // bytes.
+    if (channel->planned() == 0 || channel->state_due()) continue;
     const PoolSlot& slot = *channel->leaf()->slot;
     parts_.push_back({slot.writer_index,
                       slot.state.discard_epoch,
@@ -414,20 +416,17 @@ void AttachProtocol::FlushSession(Session* session, int64_t now_nanos) {
   dispatcher_->Send(session->transport(), std::move(message));
 }
 
-// Counts what the message holds as sent and gives back what a pool refused; no plan is left.
+// Counts what the message holds as sent and gives back what a pool refused.
 void AttachProtocol::SettleParts(Session* session, int64_t now_nanos) {
-  for (const auto& channel : session->channels()) {
-    if (channel->planned() == 0) continue;
-    // There are few parts, nearly always one, in the order of the channels within a pool.
-    size_t part = 0;
-    while (parts_[part].grant.channel != channel->number()) ++part;
-    const absl::Status& status = parts_[part].status;
-    if (status.ok()) {
+  for (const Writer::Part& part : parts_) {
+    Channel* const channel = session->Find(part.grant.channel);
+    if (part.status.ok()) {
       channel->Drawn();
       continue;
     }
+    PoolSlot* const slot = channel->leaf()->slot;
     channel->DrawFailed(now_nanos);
-    dispatcher_->OnRefusal(channel->leaf()->slot, status);
+    dispatcher_->OnRefusal(slot, part.status);
   }
 }
 

@@ -1,5 +1,10 @@
 #include "server/attach/channel.h"
 
+#include <algorithm>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "base/wire/attach_limits.h"
 #include "server/dispatch/class_table.h"
 
 namespace entropyd {
@@ -117,7 +122,10 @@ void Channel::Describe(v1::ChannelState* state) const {
   state->set_degraded(pool.degraded());
   state->set_rate(leaf()->rate);
   state->set_ceil(leaf()->ceil == ClassTree::kUnlimited ? 0 : leaf()->ceil);
-  for (const SharedCeiling& shared : leaf()->above) {
+  // The nearest come first.
+  const std::vector<SharedCeiling>& all = leaf()->above;
+  const size_t told = std::min(kMaxCeilingsAbove, all.size());
+  for (const SharedCeiling& shared : absl::MakeSpan(all).first(told)) {
     v1::Ceiling* const above = state->add_above();
     above->set_class_(shared.name);
     above->set_ceil(shared.ceil);

@@ -87,6 +87,8 @@ class Outbox final : public ByteBudget::Waiter {
   uint64_t seq() const { return seq_; }
   // What the message that was begun says.
   bool telling(News news) const { return (telling_ & news) != 0; }
+  // The one after it tells of this, too, because this one has no room for all.
+  void TellNext(News news) { news_ |= news; }
   // The message holds the bytes of the plan now. Returns how many these are.
   uint32_t MoveToMessage(ByteBudget::Reservation* plan) { return plan->MoveTo(&written_); }
   // Ends the message. True: it must be sent now, and WriteEnded() follows. False: it has no byte

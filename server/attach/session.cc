@@ -131,6 +131,14 @@ void Session::BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t de
   outbox_.Tell(Outbox::kDrain);
 }
 
+void Session::TellStates(v1::ServerMessage* head) {
+  for (const auto& channel : channels_) {
+    if (!channel->state_due()) continue;
+    if (head->ByteSizeLong() >= kAttachMaxStates) return outbox_.TellNext(Outbox::kStates);
+    channel->TellState(head->add_state());
+  }
+}
+
 v1::ServerMessage Session::TakeHead(int64_t now_nanos) {
   v1::ServerMessage head;
   head.set_seq(outbox_.seq());
@@ -142,11 +150,7 @@ v1::ServerMessage Session::TakeHead(int64_t now_nanos) {
     welcome->set_max_payload(limits_.max_payload);
     welcome->set_heartbeat_ms(kServerHeartbeatNanos / kMillisecondNanos);
   }
-  if (outbox_.telling(Outbox::kStates)) {
-    for (const auto& channel : channels_) {
-      if (channel->state_due()) channel->TellState(head.add_state());
-    }
-  }
+  if (outbox_.telling(Outbox::kStates)) TellStates(&head);
   if (outbox_.telling(Outbox::kDrain)) {
     head.mutable_drain()->set_reason(stay_.reason());
     const int64_t left = std::max<int64_t>(0, stay_.deadline_nanos() - now_nanos);

@@ -123,12 +123,15 @@ class Session final : public MailNode, private Outbox::Owner {
   absl::StatusOr<Channel*> Credit(const v1::Line& line);
   absl::Status Close(const v1::Close& close);
 
+  // Returns nullptr when the channel was never opened.
+  Channel* Find(uint32_t number) const;
+
   // Asks the peer to leave. Has no effect when it has been asked to leave sooner.
   void BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos);
 
   Outbox* outbox() { return &outbox_; }
   // The head of the message that the outbox has begun: seq, welcome, states, drain. A heartbeat
-  // bears the seq only. What it holds counts as told.
+  // bears the seq only. What it holds counts as told. States that it has no room for stay due.
   v1::ServerMessage TakeHead(int64_t now_nanos);
 
   // Says why the session's time is up; kNone = it is not.
@@ -155,8 +158,8 @@ class Session final : public MailNode, private Outbox::Owner {
   // From Outbox::Owner.
   void OnSomethingToSend() override { owner_->OnSomethingToSend(this); }
   void OnRoom(int64_t now_nanos) override;
-  // Returns nullptr when the channel was never opened.
-  Channel* Find(uint32_t number) const;
+  // Tells as many states as the message has room for.
+  void TellStates(v1::ServerMessage* head);
   // Returns nullptr when no channel has the class now.
   Channel* FindOpen(absl::string_view pool_class) const;
 

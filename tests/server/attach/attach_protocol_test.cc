@@ -1,5 +1,6 @@
 #include "server/attach/attach_protocol.h"
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -215,6 +216,39 @@ TEST_F(AttachProtocolTest, NewsWaitForTheWriteThatIsUnderWayAndGoTogether) {
   EXPECT_EQ(Last(peer).head.state_size(), 2);
   EXPECT_TRUE(Last(peer).head.has_drain());
   EXPECT_EQ(Last(peer).grants.at(0).bytes, 100u);
+}
+
+// Each channel has the longest names above it, and more of them than are told.
+TEST_F(AttachProtocolTest, StatesThatFitIntoNoMessageComeInSeveralAndBeforeTheBytes) {
+  more_leaves_ = kMaxChannels;
+  for (size_t i = 0; i < 2 * kMaxCeilingsAbove; ++i) {
+    above_.push_back({absl::StrCat("default/", i, std::string(500, 'x')), 1'000 + i});
+  }
+  Make({.limits = {.max_payload = kAttachMaxPayload}});
+  FakePeer* const peer = Greet();
+  for (uint32_t channel = 1; channel <= kMaxChannels; ++channel) {
+    Open(peer, channel, absl::StrCat("default/leaf", channel - 1));
+    Credit(peer, channel, 4096, 0);
+  }
+  WriteAll(peer);
+
+  std::map<uint32_t, int> told;
+  for (size_t i = 0; i < peer->wire.messages.size(); ++i) {
+    EXPECT_LE(peer->wire.messages[i]->buffer.size(), size_t{kAttachMaxServerMessage});
+    for (const v1::ChannelState& state : Message(peer, i).head.state()) {
+      ++told[state.channel()];
+      ASSERT_EQ(state.above_size(), static_cast<int>(kMaxCeilingsAbove));
+      EXPECT_EQ(state.above(0).ceil(), 1'000u) << "the nearest";
+    }
+    for (const GrantView& grant : Message(peer, i).grants) {
+      EXPECT_EQ(told[grant.channel], 1) << "bytes of a class of which nothing was said";
+    }
+  }
+  for (uint32_t channel = 1; channel <= kMaxChannels; ++channel) {
+    EXPECT_EQ(told[channel], 1) << channel;
+    EXPECT_GT(Granted(peer, channel), 0u) << channel;
+  }
+  ExpectBalance();
 }
 
 }  // namespace

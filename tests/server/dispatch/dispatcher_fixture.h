@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/class_tree/class_tree.h"
 #include "base/process/clock.h"
 #include "base/process/nanos.h"
@@ -58,9 +59,14 @@ class DispatcherFixture : public ::testing::Test {
   void Make(const Options& options) {
     limits_ = options.limits;
     std::vector<PoolSetup> setups;
-    setups.push_back(Setup(&drbg_, 1024,
-                           {Class("root", "", 100 << 20), Class("gold", "root", 10 << 20),
-                            Class("slow", "root", 16 << 10, 64 << 10)}));
+    std::vector<ClassTree::ClassSpec> classes = {Class("root", "", 100 << 20),
+                                                 Class("gold", "root", 10 << 20),
+                                                 Class("slow", "root", 16 << 10, 64 << 10)};
+    for (size_t i = 0; i < more_leaves_; ++i) {
+      classes.push_back(Class(absl::StrCat("leaf", i), "root", 1 << 10));
+    }
+    setups.push_back(Setup(&drbg_, 1024, classes));
+    for (auto& leaf : setups.back().leaves) leaf.above = above_;
     setups.back().leaves[0].weigh_guests = true;
     setups.back().leaves[1].weigh_guests = slow_weighs_guests_;
     setups.push_back(Setup(&full_, 256, {Class("all", "", 1 << 20), Class("key", "all", 1 << 20)}));
@@ -304,7 +310,10 @@ class DispatcherFixture : public ::testing::Test {
     }
   }
 
-  bool slow_weighs_guests_ = false;   // before Make()
+  // Before Make():
+  bool slow_weighs_guests_ = false;
+  size_t more_leaves_ = 0;            // of default: leaf0, leaf1, …
+  std::vector<SharedCeiling> above_;  // all leaves of default
   uint32_t max_weight_ = kMaxGuests;  // of the policy
   std::map<std::string, std::shared_ptr<const PeerCertificate>> certificates_;
   // Of all certificates, from now on.
