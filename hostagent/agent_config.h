@@ -51,8 +51,9 @@ struct AgentSettings {
   std::string control;
   // Where sockets for single guests are made.
   std::string guest_socket_dir;
-  // What works, and surely not as its writer thinks, with file:line:column: keys that do nothing
-  // beside the other ones, and what this machine lacks. A start logs it.
+  // Settings that are valid but surely not what their writer wanted, with file:line:column: keys
+  // that have no effect beside the other keys, and things that this machine lacks. A start logs
+  // them.
   std::vector<std::string> warnings;
   // The most guests that /metrics/guests lists; 0 = there is no such page.
   size_t guest_metrics = 0;

@@ -1,6 +1,6 @@
-// What works in agent.yaml, and surely not as its writer thinks: keys that do nothing beside the
-// other ones, a private key that everybody may read, and what this machine lacks. `--check-config`
-// and the start tell it.
+// Finds settings of agent.yaml that are valid but surely not what their writer wanted: keys that
+// have no effect beside the other keys, a private key that everybody may read, and things that this
+// machine lacks. `--check-config` and the start report them.
 //
 //   for (const std::string& line : AgentConfigWarnings(config, locations)) …
 //
@@ -17,7 +17,7 @@
 
 namespace entropyd {
 
-// Each with file:line:column, the key, why it is there for nothing, and what to do.
+// Each with file:line:column, the key, why it has no effect, and what to do.
 std::vector<std::string> AgentConfigWarnings(const config::v1::HostAgent& config,
                                              const config::Locations& locations);
 

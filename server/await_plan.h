@@ -1,6 +1,5 @@
-// An unlucky start. Time may mend why the server cannot start, or somebody who renews a file: a
-// certificate that is missing, cut off, expired or not valid yet. Then the server waits and says
-// why, and does not end.
+// Sometimes the server cannot start yet, and time or a renewed file will solve it: a certificate is
+// missing, cut off, expired or not valid yet. Then the server does not end. It waits and says why.
 //
 //   absl::StatusOr<ServerPlan> plan = load();
 //   if (ServerPlan::TimeMayMend(plan.status())) plan = AwaitPlan(plan.status(), load, rest, told);
@@ -21,8 +20,9 @@ inline constexpr int kLooksUntilToldAgain = 60;
 
 // `why`: the fault at the first look. `load` looks again. `rest` waits in between, for about a
 // second, and returns false when the process was told to end. `tell` gets the reason at once, then
-// whenever it is another one, and every kLooksUntilToldAgain looks. While it waits, any fault is
-// waited for: somebody may be writing the configuration. Errors: CANCELLED after `rest` said so.
+// each time it changes, and every kLooksUntilToldAgain looks. A fault of any kind that comes later
+// does not end the waiting: somebody may be writing the configuration. Errors: CANCELLED after
+// `rest` said so.
 absl::StatusOr<ServerPlan> AwaitPlan(absl::Status why,
                                      const std::function<absl::StatusOr<ServerPlan>()>& load,
                                      const std::function<bool()>& rest,

@@ -1,6 +1,6 @@
-// What works in a configuration, and surely not as its writer thinks: keys that do nothing beside
-// the other ones, a private key that everybody may read, and a certificate that nobody can check.
-// `--check-config` and the start tell it.
+// Finds settings that are valid but surely not what their writer wanted: keys that have no effect
+// beside the other keys, a private key that everybody may read, and a certificate that nobody can
+// check. `--check-config` and the start report them.
 //
 //   for (const std::string& line : ConfigWarnings(config, locations)) …
 //
@@ -18,13 +18,13 @@
 
 namespace entropyd {
 
-// Each with file:line:column, the key, why it is there for nothing, and what to do.
+// Each with file:line:column, the key, why it has no effect, and what to do.
 std::vector<std::string> ConfigWarnings(const config::v1::Server& config,
                                         const config::Locations& locations);
 
-// Whether the first certificate names a DNS name or an IP address in its subjectAltName: who dials
-// a server compares nothing else with the host that it has dialled (RFC 6125, 6.4). False for what
-// is no certificate.
+// Whether the first certificate has a DNS name or an IP address in its subjectAltName. A client
+// compares nothing else with the host that it has dialled (RFC 6125, 6.4). False for a text that is
+// not a certificate.
 bool NamesAHost(absl::string_view cert_pem);
 
 }  // namespace entropyd

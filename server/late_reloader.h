@@ -1,8 +1,8 @@
-// The reloader, for those who may come before it does: it is made last, when operators' calls are
-// answered already. Of a server that learns of no new configuration it never comes.
+// Stands for the reloader until the reloader is made. That is the last step of a start: the server
+// answers operators' calls before. A server that cannot reload never makes one.
 //
 //   LateReloader reloads;
-//   ... .reload_problem = [&reloads] { return reloads.problem(); } ...   // "" so far
+//   ... .reload_problem = [&reloads] { return reloads.problem(); } ...   // "": no reloader yet
 //   reloads.Begin(std::move(reconfigurer), std::move(reloader));
 //   reloads.Tick();                                                      // twice a second
 //

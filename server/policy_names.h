@@ -1,5 +1,5 @@
-// Whether a rule's identity can match anybody: no certificate that is let in has a name of other
-// characters (base/crypto/peer_identity.h).
+// Finds rules that can never match: identities with characters that no accepted certificate can
+// have in its name (base/crypto/peer_identity.h).
 //
 //   if (absl::Status bad = CheckPolicyNames(config, locations); !bad.ok()) return bad;
 //

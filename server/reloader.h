@@ -9,15 +9,15 @@
 //   ... at SIGHUP ...
 //   reloader.Ask("SIGHUP", done);
 //
-// Tick() looks whether a file has changed. A server.yaml that has changed is read when it has
-// rested from one tick to the next, whoever asks: an editor may have emptied it, and not have
-// written it yet. One that ends too early may be valid, and shut everybody out. For the same reason
-// a reload refuses a policy without any rule for agents where there were some. The other files need
-// not rest: half a certificate is none. No typing error keeps a revoked peer in: when server.yaml
-// is bad, the files that the configuration in force names are taken all the same. When the server's
-// own certificate is bad, CAs and CRLs are. What has failed is tried again every ten seconds,
-// because time may mend it: a certificate becomes valid. Peers that the new rules do not let in any
-// more are ended at once; nobody else notices anything.
+// Tick() looks whether a file has changed. A server.yaml that has changed is read only when two
+// looks in a row find it unchanged, even if an operator asks: an editor may have emptied it and not
+// written it yet. A file that ends too early may be valid, and would shut everybody out. For the
+// same reason a reload refuses a policy without any rule for agents where there were some. The
+// other files are read at once: half a certificate is never valid. A typing error must not keep a
+// revoked peer in. When server.yaml is bad, the files that the configuration in use names are still
+// taken. When the server's own certificate is bad, new CAs and CRLs are still taken. What has
+// failed is tried again every ten seconds, because time may mend it: a certificate becomes valid.
+// Peers that the new rules do not let in any more are ended at once; nobody else notices anything.
 //
 // Errors: a reload that failed tells a ReloadReport.
 //

@@ -1,10 +1,10 @@
 // The parts of a ClassTree (base/class_tree/class_tree.h says what it does). class_tree.cc serves
 // members; class_tree_update.cc makes and changes the classes. Only these two include this header.
 //
-// Else a class of this project has its functions in one file. These two share all members: an
-// update withdraws each class from the very queues, heaps and events by which members are served,
-// and puts it back. Two classes would hold nothing apart, and a grant would go through one of them
-// to the other.
+// Every other class of this project has all its functions in one file. These two files share all
+// members: an update takes each class out of the same queues, heaps and events by which members are
+// served, and puts it back. Two classes would separate nothing, and a grant would go through one of
+// them to the other.
 //
 // Errors: as ClassTree.
 //

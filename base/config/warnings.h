@@ -1,5 +1,5 @@
-// Collects what works in a configuration, and surely not as its writer thinks. Each program adds
-// what only it knows; what holds for any of them is here.
+// Collects warnings about settings that are valid but surely not what their writer wanted. Each
+// program adds what only it knows. What holds for every program is here.
 //
 //   config::Warnings warnings(&locations);
 //   warnings.AddForKey("max_gets", "does nothing: ...; remove it");
@@ -7,7 +7,7 @@
 //   return warnings.Take();
 //
 // A warning is a line as Locations::Error() writes it: "server.yaml:14:13: KEY: MESSAGE". The
-// message says why the key is there for nothing, and what to do.
+// message says why the key has no effect, and what to do.
 //
 // Errors: none.
 //
@@ -30,7 +30,7 @@ class Warnings {
   explicit Warnings(const Locations* locations) : locations_(locations) {}
 
   void Add(absl::string_view path, absl::string_view message);
-  // Only of what the operator has written: a default is nobody's mistake.
+  // Adds it only if the operator has written the key: a default is nobody's mistake.
   void AddForKey(absl::string_view path, absl::string_view message);
 
   // Everybody may read the private key in `file`, which the key at `path` names.

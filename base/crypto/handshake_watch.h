@@ -1,9 +1,9 @@
-// Who is at the other end of a TLS handshake, and whether it may come in. gRPC tells why a
-// handshake failed, in a line of its log, and nothing else: neither address nor certificate.
+// Who is at the other end of a TLS handshake, and whether it may come in. gRPC reports only why a
+// handshake failed, in a line of its log: neither address nor certificate.
 //
 //   WatchHandshakes();                                     // before gRPC is used
 //   { NextPeer next("192.0.2.7:4711", socket, examiner); … give the connection to gRPC … }
-//   const Handshake failed = TakeHandshake();              // where the failure is told
+//   const Handshake failed = TakeHandshake();              // where the failure is reported
 //   const Alert refused = LastAlert();                     // where a client's call failed
 //
 // The examiner is asked when OpenSSL has verified the peer's certificate, and before the handshake
@@ -12,10 +12,10 @@
 // that fail, so we send a server's ourselves (docs/decisions/0030-refused-in-the-handshake.md).
 //
 // OpenSSL tells of each new connection, of each record of a handshake, and of each certificate that
-// it does not accept. Whoever works on a handshake reads a record, or writes an alert, before it
-// fails, and tells of the failure at once, on the same thread. So the handshake that a thread has
-// worked on last is the one that failed. After the handshake a server's connections are not watched
-// any more, and a client's until the server has said something.
+// it does not accept. The thread that works on a handshake reads a record, or writes an alert,
+// before the handshake fails. gRPC reports the failure on the same thread, at once. So the failed
+// handshake is the last one on that thread. After the handshake a server's connections are not
+// watched any more, and a client's until the server has said something.
 //
 // Errors: none; what is not known is empty.
 //

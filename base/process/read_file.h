@@ -4,8 +4,8 @@
 //
 // Takes regular files, and pipes that somebody has already opened: /dev/stdin of a pipeline and the
 // shell's <(COMMAND). Refuses what may never end or must not be touched: FIFOs with a name,
-// devices, sockets. A file that somebody writes meanwhile is read anew, so that nobody gets half of
-// it; what an editor has not begun to write yet, no reader can know.
+// devices, sockets. A file that somebody writes meanwhile is read again, so that nobody gets half
+// of it. But a reader cannot notice a write that has not begun.
 //
 // Thread safety: a function without state.
 #pragma once

@@ -6,10 +6,10 @@
 //
 // Metrics count every event; the log tells what they were.
 //
-// When there are too many keys, the one that was not heard for longest goes. So a key that comes
-// often stays, and is named with its own count. Then a key that comes once has no line of its own:
-// all such keys share one line in ten seconds. It names the one that came just then, and counts the
-// others with it (`count_and_others`).
+// When there are too many keys, the key whose last event is oldest is forgotten. So a key that
+// comes often stays, and is named with its own count. Then a key that comes once has no line of its
+// own: all such keys share one line in ten seconds. It names the one that came just then, and
+// counts the others with it (`count_and_others`).
 //
 // Errors: none.
 //

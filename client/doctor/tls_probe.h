@@ -1,5 +1,5 @@
-// One TLS handshake with a server, to learn what is wrong with it: unlike gRPC it goes on after a
-// fault of the certificate, and tells all that there is.
+// One TLS handshake with a server, to learn what is wrong with it. Unlike gRPC it goes on after a
+// fault of the certificate, and reports all faults, not only the first.
 //
 //   absl::StatusOr<TlsProbe> probe = ProbeTls(socket.get(), ours, "entropyd.example", deadline);
 //   if (probe.ok() && !probe->name_fits) …

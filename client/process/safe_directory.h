@@ -1,12 +1,13 @@
-// The way to a file that nobody but root and this process's user can turn elsewhere: no link is on
-// it, and each directory belongs to one of the two and may be written by nobody else.
+// Opens the directory of a file by a path that only root and this process's user can redirect: the
+// path has no link, and each directory belongs to one of the two and nobody else may write it.
 //
 //   absl::StatusOr<UniqueFd> tls = OpenSafeDirectory("/etc/entropyd/tls", Missing::kIsAnError);
 //   if (tls.ok()) fchmodat(tls->get(), "tls.key", 0600, 0);
 //
 // A directory with a sticky bit may be passed: what is ours in there stays in its place. It is not
-// safe to end in, because others may add files of their own. The group counts as others, unless a
-// user looks and it is that user's own: it may have members, and an access list hides in its bits.
+// safe to end in, because others may add files of their own. The group counts as others, because it
+// may have members and because ACLs show up in the group bits. Exception: this process's own group,
+// unless the process is root's.
 //
 // Errors: FAILED_PRECONDITION, with the directory and what is wrong with it; as ErrnoStatus.
 //

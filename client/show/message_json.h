@@ -3,9 +3,9 @@
 //   JsonOf(answer)                  // {"sources":[{"name":"trng0","raw_bytes":11712,…}]}
 //   JsonKeys(answer.descriptor())   // {"sources[].name: text", …}
 //
-// A key is the field's name in the .proto, and that of a list is in the plural. Every field is
-// there, also where it has its default; of a message that is not set nothing is. Numbers are
-// numbers, and null where they are infinite or none. Names of enums are those of the .proto.
+// A key is the field's name in the .proto, in the plural for a list. A field with its default value
+// is there, too; a message that is not set is left out. Numbers are numbers, and null where they
+// are infinite or NaN. Names of enums are those of the .proto.
 //
 // Errors: none.
 //

@@ -1,12 +1,12 @@
 // One connection of a guest: an EgdSession and a Primer between a PeerSocket and the connection's
 // QueuePlace.
 //
-// It reads what comes at once, because a QEMU whose writes stall freezes its guest. Only what comes
-// beyond the most commands that it may have pending (pending_room.h) stays in the socket until
-// replies have left. It delivers what the class's FairQueue gives it, ordinarily with one write per
-// pass. The bytes come from a staging area that all connections share and that is wiped after
-// each write. Only what a full socket did not take stays behind, in locked memory of this
-// connection's own. Until the socket has taken that, the connection gets nothing more.
+// It reads at once, because a QEMU whose writes stall freezes its guest. It stops reading only when
+// too many commands are pending (pending_room.h). Then the rest stays in the socket until replies
+// have left. It delivers what the class's FairQueue gives it, ordinarily with one write per pass.
+// The bytes come from a staging area that all connections share and that is wiped after each write.
+// Only what a full socket did not take stays behind, in locked memory of this connection's own.
+// Until the socket has taken that, the connection gets nothing more.
 //
 //   Connection connection({.id = 7, .endpoint = 0}, std::move(socket), &host, served_class);
 //   if (absl::Status status = connection.Start(); !status.ok()) return status;

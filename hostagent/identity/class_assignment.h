@@ -1,11 +1,11 @@
-// Who a connection's guest is, and which class follows from that. It knows nothing of connections:
-// it is told what was known and what the answer is, and says what follows.
+// Who a connection's guest is, and which class follows from that. It knows nothing of connections.
+// Its caller gives it what was known and what the answer is.
 //
 //   if (assignment.Asks(how)) assignment.Ask({connection_id, PinPeer(socket), how});
 //   switch (assignment.Take(known, news.identity)) { … }
 //   std::string served_in = assignment.ClassFor(identity, class_of_its_listener);
 //
-// Classes are told by their names, POOL/CLASS.
+// Classes are given as names, POOL/CLASS.
 //
 // When metadata asks for a class that the guest cannot have, the log and
 // entropyd_agent_class_refused_total say so, once for each guest. Meanwhile the guest gets the

@@ -4,8 +4,9 @@
 // the kernel's. Each output mixes in 32 more of the kernel's. When a new seed is complete, the DRBG
 // of the last loss is forgotten.
 //
-// It gives no more than the ceiling that the class had on its server when it was last heard: a loss
-// must not be worth more than a purchase. Tokens flow in from the moment of the loss.
+// It gives no more than the ceiling that the server last announced for the class: a guest must not
+// get more bytes while the server is gone than it gets from the server. Tokens flow in from the
+// moment of the loss.
 //
 //   auto drbg = LocalDrbg::Create("default/gold", provider, kernel, &arena, &clock).value();
 //   buffer->Append(bytes.subspan(drbg->SetAside(bytes)));

@@ -12,16 +12,16 @@
 // a class is told, lost_at is
 //   ClassReports::kGonePatienceNanos after the class lost its stream, or the server SUSPENDED it,
 //   Attachment::kSilencePatienceNanos after the last message of a server that promised heartbeats.
-// It is kNever before. A class that gets nothing for any time is not lost: it waits for its rate. A
-// server that promises no heartbeats is lost only with its stream, which gRPC ends when pings are
-// not answered.
+// Until then lost_at is kNever. A class that gets no bytes for a long time is not lost: it waits
+// for its rate. A server that promises no heartbeats is lost only with its stream, which gRPC ends
+// when pings are not answered.
 //
 // It tries servers in the host's rendezvous order, with full-jitter back-off. It makes a new stream
 // with a new connection and the certificate as it is on disk by then. When a server drains, it
 // first attaches to another one, which takes the classes over one by one: the buffers are credited
 // all the while.
 //
-// Errors: of Create(). Whatever happens later is retried, and FillStatus() tells it.
+// Errors: of Create(). Later faults are retried, and FillStatus() reports them.
 //
 // Thread safety: none but what wake_fd() implies.
 #pragma once

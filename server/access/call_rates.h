@@ -1,10 +1,11 @@
-// How many calls each identity may make: so many in a second, and those of kBurstSeconds at once.
+// How many calls each identity may make: a rate per second. The unused calls of the last
+// kBurstSeconds may come at once.
 //
 //   CallRates rates;
 //   rates.SetLimit(2000);
 //   if (!rates.Take("spiffe://dc1/agent/h7", now)) return absl::ResourceExhaustedError(...);
 //
-// Every call costs memory and time before anybody looks at it, also one that is cancelled at once.
+// Every call costs memory and time before anybody looks at it, even if it is cancelled at once.
 //
 // Errors: none.
 //
@@ -24,7 +25,8 @@ namespace entropyd {
 
 class CallRates {
  public:
-  // A fleet that starts with one certificate, or a script that asks for everything, comes at once.
+  // A fleet that starts with one certificate makes many calls at once. So does a script that asks
+  // for everything.
   static constexpr int64_t kBurstSeconds = 2;
   // Identities whose calls were long ago are forgotten when there are so many.
   static constexpr size_t kMaxRemembered = 4096;

@@ -8,8 +8,8 @@
 //   credit.Send(bytes);                              // at most open()
 //   status = credit.Acknowledge(line, max_credit);   // of a channel that is closed
 //
-// It says no more than the peer has allowed, whatever the peer says later: a limit that goes back
-// is refused, and so is an acknowledgement of what was not sent.
+// It never allows more than the peer's limit. A limit cannot be lowered later: such a line is
+// refused, and so is an acknowledgement of bytes that were not sent.
 //
 // Errors: INVALID_ARGUMENT for a line that breaks the rules, OUT_OF_RANGE for more credit than a
 // peer may give. Such a line changes nothing.

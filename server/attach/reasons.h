@@ -4,9 +4,9 @@
 //   session->End({.cause = SessionEnd::Cause::kReplaced}, now);
 //   transport->Finish(ToStatus(session->end(), session->peer().identity));
 //
-// Two things have an absl::Status of their own, which goes to the wire unchanged. A message that
-// breaks the protocol (SessionEnd::kViolation): the status names the field and the figures. What a
-// pool or the rules of server/access/ say: those rooms know the words for it.
+// Two kinds of reasons have an absl::Status of their own, which goes to the wire unchanged. One is
+// a message that breaks the protocol (SessionEnd::kViolation): the status names the field and the
+// figures. The other comes from a pool or from server/access/, which make their own text.
 //
 // Errors: none; ToStatus() makes those that peers get.
 //

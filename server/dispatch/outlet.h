@@ -5,8 +5,9 @@
 //
 // Errors: a failed write is an event of the protocol, not a status.
 //
-// Thread safety: the thread that ran the dispatcher calls Send(), after it has let go of it. It
-// calls the others while it holds it. Calls for one outlet never overlap with its own Finish().
+// Thread safety: the thread that ran the dispatcher calls Send() after it has released the
+// dispatcher, and the other functions while it still owns it. Calls for one outlet never overlap
+// with its own Finish().
 #pragma once
 
 #include <cstdint>

@@ -9,10 +9,10 @@
 //   door->Recheck();                                   // the rules have changed
 //   door->EndShutOut();                                // twice a second
 //
-// Whoever gets a connection gets its number, and a handshake knows it. A call knows no more than
-// the address of its peer, which several connections may have: a host may reach two addresses of
-// this one from the same port, and a port is used again. So a call counts for all open connections
-// of that address on which its identity has shown itself. Mostly there is one.
+// Each connection has a number, known to its receiver and during the handshake. A call knows only
+// the address of its peer. Several connections may have the same address: a host may reach two
+// addresses of this host from one port, and ports are used again. So a call counts for all open
+// connections of that address on which its identity has shown itself. Mostly there is one.
 //
 // No error ends it. Without a descriptor or memory for a connection it asks a stranger to give way,
 // and tries again a moment later; the connection waits in the kernel's queue.

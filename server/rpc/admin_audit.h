@@ -1,6 +1,7 @@
 // Who did what as an operator: a line for each call that changes the server or lets raw samples
-// out, whether it succeeded or not. Calls that only read are not logged. Of calls that the gate
-// denied, whatever they are, each identity has a line in ten seconds for each call, with a count.
+// out, whether it succeeded or not. Calls that only read are not logged. Denied calls are logged at
+// most once in ten seconds for each identity and each kind of call, with a count. This includes
+// calls that only read.
 //
 //   event=admin.call call=ResetSource by=spiffe://dc1/operator/ann peer=ipv4:10.0.0.7:40112
 //   target=trng before=latched after=healthy outcome=OK
@@ -9,9 +10,9 @@
 //   call.action()->after = "healthy";
 //   reactor->Finish(ToGrpc(call.End(status)));        // told before the caller hears of it
 //
-// The line goes to the log and, if there is one, to a file of its own, which nothing but these
-// lines goes to. A rotation may rename or remove the file: the next line goes to a new one under
-// the same name. It may copy and truncate it as well.
+// The line goes to the log and, if one is configured, to a file that holds only these lines. A
+// rotation may rename or remove the file: the next line goes to a new one under the same name. It
+// may copy and truncate it as well.
 //
 // Errors: Open() tells why the file cannot be written. Lines that a full disk does not take are
 // dropped, and the file says how many. When no new file can be opened after a rotation, the log

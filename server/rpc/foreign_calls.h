@@ -9,7 +9,7 @@
 // Calls of the methods in `own` cost nothing more: their services look after them.
 //
 // Errors: a caller who may not come in gets the status of Gate::Admit(). A stream of gRPC's own
-// (Watch, reflection) is cancelled, and its peer is not told why; the log is.
+// (Watch, reflection) is cancelled, and its peer is not told why; the reason is in the log.
 //
 // Thread safety: safe.
 #pragma once
