@@ -1,4 +1,4 @@
-// The list of drivers. A new driver adds one line to it (source_driver.h).
+// The list of drivers. A new driver adds one line to it (source_driver.h, CONTRIBUTING.md).
 //
 //   const DriverEntry* driver = FindDriver("egd");
 //   const ConfigFault fault = CheckKeys(*driver, config);

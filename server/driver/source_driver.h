@@ -1,8 +1,9 @@
 // What a random number generator must offer to be a source.
 //
-// A new driver is one file pair NAME_driver.{h,cc} that implements SourceDriver, one line in the
-// list of registry.cc (with its include) and one paragraph in server/README.md; tests/new_driver
-// adds one. What it has to pass is tests/server/driver/driver_conformance_test.cc.
+// A new driver works with one file pair NAME_driver.{h,cc} that implements SourceDriver, and one
+// line in the list of registry.cc (with its include); tests/new_driver adds one. CONTRIBUTING.md
+// lists the keys, tests and texts that belong to it. What it has to pass is
+// tests/server/driver/driver_conformance_test.cc.
 //
 // Life: Open() → Read()… → Close(), again and again as the device comes and goes, all on the
 // source's own thread. Interrupt() alone comes from another thread.
