@@ -40,7 +40,9 @@
 
 namespace entropyd {
 
-// The format that this program writes, and the only one it can read.
+// The format that this program writes, and the only one it can read. A change that an older reader
+// would misunderstand adds another one, and for one release a program knows both
+// (docs/compatibility.md).
 inline constexpr uint32_t kHandoverFormat = 1;
 
 // For a short message to a process that is there to read it, and for its answer.

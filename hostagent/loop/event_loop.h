@@ -2,7 +2,7 @@
 // which other threads hand in work.
 //
 //   auto loop = EventLoop::Create(&clock).value();
-//   loop->SetAfterTurn([&] { agent.ServeClasses(); });
+//   loop->SetAfterTurn([&] { agent.AfterTurn(); });
 //   FdWatch watch(loop.get(), &handler);
 //   absl::Status watched = watch.Begin(fd, EPOLLIN);
 //   loop->Run();  // until Stop()

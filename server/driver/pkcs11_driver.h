@@ -43,7 +43,7 @@ class Pkcs11Driver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // `believed`: the operator or Claims() has made sure that a software token counts for no more
+  // `believed`: the operator or Identify() has made sure that a software token counts for no more
   // than it is worth. Otherwise Open() refuses a software token. `pin_file` is empty when the token
   // gives random bytes without a login.
   Pkcs11Driver(std::string module, std::string token, bool believed, std::string pin_file = "");

@@ -34,8 +34,8 @@ class Tpm2Driver final : public SourceDriver {
   static std::unique_ptr<SourceDriver> Create(const config::v1::SourceConfig& config,
                                               const SourceIdentity& identity);
 
-  // `believed`: the operator or Claims() has made sure that a software TPM counts for no more than
-  // it is worth. Otherwise Open() refuses a software TPM.
+  // `believed`: the operator or Identify() has made sure that a software TPM counts for no more
+  // than it is worth. Otherwise Open() refuses a software TPM.
   Tpm2Driver(std::string tcti, bool believed);
   ~Tpm2Driver() override;
 
