@@ -1,4 +1,4 @@
-// The error of a call to a server or an agent, told once.
+// The error of a call to a server or an agent, which names the call only once.
 //
 //   return CallError("drain", " of host:7743", FromGrpc(status));
 //   // "drain: no agent 'x' is attached" becomes "drain of host:7743: no agent 'x' is attached"

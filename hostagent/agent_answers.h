@@ -1,5 +1,5 @@
-// What an agent answers to those who ask: supervisors, Prometheus and operators. It knows the
-// agent's parts and asks them; nothing here serves a guest.
+// An agent's answers to supervisors, Prometheus and operators. It knows the agent's parts and asks
+// them; nothing here serves a guest.
 //
 //   AgentAnswers answers({&phase, clock, &loop, …}, settings, host_id);
 //   options.http.ready = [&answers] { return answers.Ready(); };

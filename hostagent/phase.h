@@ -80,7 +80,7 @@ inline constexpr std::array kPhaseEvents = {PhaseEvent::kTakeOver,       PhaseEv
 // The phase after `event`, which may be the same one; absent = `phase` does not allow `event`.
 absl::optional<Phase> NextPhase(Phase phase, PhaseEvent event);
 
-// Whether `phase` allows `event`, for whoever asked for it. Errors: ABORTED with what was asked,
+// Whether `phase` allows `event`, as an answer to the caller. Errors: ABORTED with what was asked,
 // why it cannot be now, and what to do instead.
 absl::Status CheckPhase(Phase phase, PhaseEvent event);
 

@@ -63,7 +63,7 @@ class Replacement {
 
   // The successor has failed (Succession::Subject).
   void Failed(Purpose purpose, const absl::Status& why);
-  // Whoever waits for the check of a reload learns `why`.
+  // The caller that waits for the check of a reload gets `why`.
   void GiveUp(const absl::Status& why) { check_.GiveUp(why); }
   // Call it about once a second: looks whether the file on disk is what is in use.
   void Tick();

@@ -58,7 +58,7 @@ class Reconfigurer {
     const Clock* clock;
     Log* log;
   };
-  // Everything that the new configuration needs. Whoever drops it has changed nothing.
+  // Everything that the new configuration needs. If the caller drops it, nothing has changed.
   struct Prepared {
     std::vector<ConfigChange> changes;
     std::unique_ptr<SupplyChange> supply;

@@ -1,4 +1,4 @@
-// How the server is, for those who ask from outside: a manager that restarts what hangs, a load
+// The server's condition, as others see it: a manager that restarts a server that hangs, a load
 // balancer that sends clients, an operator who reads one line.
 //
 //   ServerStanding standing(parts, clock);
@@ -7,7 +7,7 @@
 //   options.ready = [&] { return standing.Ready(); };
 //
 //   alive     the dispatcher runs; nothing else in the server can hang for long
-//   healthy   it is alive, and whoever comes in by the door gets an answer
+//   healthy   it is alive, and a connection through the door gets an answer
 //   ready     it is to be sent clients: it neither drains nor stops, its certificate is valid, and
 //             a pool serves
 //

@@ -34,7 +34,7 @@ class ServiceReport {
   explicit ServiceReport(const Clock* clock);
 
   // The start waits for something. When the manager's patience ends (TimeoutStartSec=), it starts
-  // the server anew: whoever asked for the start hears of it.
+  // the server again, and reports that to the caller of the start.
   void Waiting(const std::string& why);
   void Serving();
   void Reloading();

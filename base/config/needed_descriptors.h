@@ -1,4 +1,4 @@
-// How many files a service has open: for its peers, and beside them.
+// How many files a service has open: for its peers, and for itself.
 //
 //   const NeededDescriptors needed = DescriptorsNeededBy(config);
 //   if (limit < needed.all) …   // those who connect last find no room

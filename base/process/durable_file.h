@@ -15,9 +15,9 @@
 
 namespace entropyd {
 
-// Writes PATH.new.PID-RANDOM, mode 0600, and renames it to PATH. Whatever stands there, such as a
-// link to another file, is replaced, and never written through. What a writer that is gone has left
-// of such names, or of PATH.new, is removed. Returns when a power cut can no longer undo that.
+// Writes PATH.new.PID-RANDOM, mode 0600, and renames it to PATH. A file or link that is there is
+// replaced, and never written through. Files of such names, or PATH.new, that a dead writer has
+// left are removed. Returns when a power cut can no longer undo the change.
 //
 // Errors: as ErrnoStatus, and the old file is still there. DATA_LOSS alone means that the new file
 // is there, and that a power cut may bring the old one back: the directory was not synced.

@@ -13,9 +13,9 @@
 
 namespace entropyd {
 
-// Writes what the buffers of the standard streams hold, and ends the process. What is on the stack
-// stays, also for other threads: whoever has files to remove or lines to log does it before. In a
-// build with a sanitizer for leaks these are reported.
+// Writes what the buffers of the standard streams hold, and ends the process. Objects on a stack
+// are not destroyed, in no thread: remove files and log lines before the call. In a build with a
+// sanitizer for leaks these are reported.
 [[noreturn]] void EndProcess(int status);
 
 }  // namespace entropyd

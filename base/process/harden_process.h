@@ -1,4 +1,4 @@
-// What the kernel must never give away of a process that holds secrets: its memory.
+// Keeps the kernel from giving away the memory of a process that holds secrets.
 //
 //   if (absl::Status status = HardenProcess(); !status.ok()) return Fail(status);   // first of all
 //

@@ -1,5 +1,5 @@
-// Writes what a program was asked for to its standard output, and tells when that failed: whoever
-// reads only a part of an answer must not take it for all.
+// Writes a program's answer to its standard output, and returns an error when that fails: a reader
+// who got only a part of the answer must not believe that it is all.
 //
 //   if (absl::Status written = WriteToStandardOutput(help); !written.ok()) return Fail(written);
 //

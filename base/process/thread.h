@@ -5,7 +5,7 @@
 //   if (!thread.ok()) return thread.status();
 //
 // Errors: RESOURCE_EXHAUSTED, with the reason and the limits to look at. The condition may pass, so
-// whoever can try again does.
+// a caller that can try again should do so.
 //
 // Thread safety: functions without state.
 #pragma once

@@ -1,5 +1,5 @@
-// Writes lines to a descriptor from a thread of its own, so that whoever hands one over never
-// waits: a pipe that nobody reads stops no service.
+// Writes lines to a descriptor from a thread of its own, so that its callers never wait: a pipe
+// that nobody reads must not stop a service.
 //
 //   LogWriter writer(STDERR_FILENO);
 //   writer.Put("event=x\n", [](uint64_t count) { return absl::StrCat("dropped=", count, "\n"); });

@@ -1,4 +1,4 @@
-// What a program tells of its own process.
+// Metrics of a program about its own process.
 //
 //   ExportMemoryLocked(LockMemory().ok(), &metrics);
 //

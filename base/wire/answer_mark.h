@@ -1,5 +1,5 @@
-// Whether an error is what a program of ours has answered (base/wire/grpc_status.h), and not what
-// gRPC says of a connection.
+// Tells errors that a program of ours has answered (base/wire/grpc_status.h) from errors that gRPC
+// made itself, about a connection.
 //
 //   absl::Status other = KeepAnswer(status, absl::NotFoundError(…));
 //   if (IsAnswer(other)) …

@@ -19,8 +19,8 @@ namespace entropyd {
 // Marks an error as an answer.
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
-// The same, and IsAnswer() of the result tells whether the error was marked. Whoever makes another
-// error of it keeps that by KeepAnswer().
+// The same, and IsAnswer() of the result tells whether the error was marked. KeepAnswer() keeps
+// this mark when another error is made from it.
 absl::Status FromGrpcWithMark(const grpc::Status& status);
 
 }  // namespace entropyd

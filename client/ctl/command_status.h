@@ -1,5 +1,6 @@
-// What a command of entropyctl ends with: its exit status, and what it says on standard error. And
-// whom it asks: the server of the configuration, or this host's agent.
+// How a command of entropyctl ends: its exit status, and its message on standard error. It also
+// connects to the program that the command asks: the server of the configuration, or this host's
+// agent.
 //
 //   const auto admin = DialAdmin(flags);
 //   if (!admin.ok()) return Fail(admin.status());
@@ -38,8 +39,8 @@ enum ExitStatus : int {
 void ReportErrorsAsJson();
 // Prints "entropyctl: CODE: MESSAGE" on standard error and returns the exit status for its code.
 int Fail(const absl::Status& status);
-// The same after a call to a server or agent. Adds what to check when it does not answer. What a
-// server answers is no silence: it may say itself that it cannot do it now.
+// The same after a call to a server or agent. Adds what to check when it does not answer. An error
+// that a server answers is not such a case, even if it says that it cannot do it now.
 int FailServer(const absl::Status& status);
 // `control` is the agent's socket, which this looks at to say what is wrong.
 int FailAgent(const absl::Status& status, const std::string& control);
@@ -53,8 +54,7 @@ int FailFile(const absl::Status& status);
 // are JSON: a script knows its own patience.
 void TellSlow(absl::string_view whom, absl::Duration limit);
 
-// The same error as one of the configuration, whatever its reason: a file that is missing is as
-// wrong as one that is broken.
+// Makes any error an error of the configuration: a missing file is as wrong as a broken one.
 absl::Status Misconfigured(const absl::Status& status);
 
 // The client's configuration: flags win over the environment, and that over client.yaml. Its

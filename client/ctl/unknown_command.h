@@ -1,4 +1,4 @@
-// What to say to somebody who wrote a word that is no command where a command should stand.
+// The message for a word that is not a command, where a command should be.
 //
 //   UnknownCommand("entropyctl agent", {"upgrade", "reload"}, {"upgarde"}, {});
 //   // unknown command 'upgarde'; did you mean 'upgrade'?

@@ -38,7 +38,7 @@ struct Subject {
 
 struct Check {
   const char* name;
-  // What it looks at, for the help of whoever reads the table.
+  // What it looks at, for people who read the table.
   const char* about;
   void (*look)(const Subject& subject, Report* report);
 };

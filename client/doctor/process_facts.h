@@ -1,4 +1,4 @@
-// What the kernel says of a program that runs.
+// What the kernel says about a program that runs.
 //
 //   for (const Process& process : FindProcesses(machine, "entropyd", usual, believed)) {
 //     Print(process.config);

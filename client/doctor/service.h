@@ -40,10 +40,10 @@ struct Service {
   absl::optional<Process> process;
   // Only where it runs this configuration.
   absl::optional<Unit> unit;
-  // Who runs it: the process's user, else the unit's, else whoever calls.
+  // Who runs it: the process's user, else the unit's, else the caller.
   Actor actor;
-  // Who owns a directory of it that the doctor makes: the unit's user, else whoever calls. No
-  // process has a say in this.
+  // Who owns a directory of it that the doctor makes: the unit's user, else the caller. The
+  // process's user does not matter here.
   uid_t owner = 0;
   // The program, for --check-config.
   std::string program;

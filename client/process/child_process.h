@@ -1,4 +1,4 @@
-// Starts a program that surely ends with this one.
+// Starts a program that ends when this one ends, in any case.
 //
 //   auto server = ChildProcess::Start({"/usr/bin/entropyd", "--config", file}, "server.log");
 //   ...

@@ -1,6 +1,6 @@
-// Whether the directory of a socket or a pipe is safe: whoever may write there, or above, may take
-// the file away and put another in its place. Guests would then get somebody's bytes and take them
-// for entropy.
+// Checks that the directory of a socket or a pipe is safe. A user who may write there, or in a
+// directory above, may replace the file with another one. Guests would then get that user's bytes
+// and take them for entropy.
 //
 //   if (absl::Status unsafe = CheckSocketDirectory("/run/entropyd/egd.sock"); !unsafe.ok()) …
 //

@@ -1,4 +1,4 @@
-// What takes bytes without connecting: the named pipes of an agent, and the kernel of its host.
+// The takers of bytes that do not connect: the named pipes of an agent, and the kernel of its host.
 //
 //   Feeds feeds(connections.get(), classes, &accounts);
 //   if (auto status = feeds.Open(options); !status.ok()) return status;   // gives nothing yet
@@ -41,7 +41,7 @@ class Feeds {
     std::vector<Pipe> pipes;
     absl::optional<Kernel> kernel;
   };
-  // Whoever can remove pipes again and again must not make the agent hold ever more.
+  // Somebody who removes pipes again and again must not make the agent hold more and more of them.
   static constexpr size_t kMaxLeft = 16;
 
   // All outlive it. Feeds have ids among the connections.
@@ -56,9 +56,9 @@ class Feeds {
   // Opens and starts pipes that wait, where that is possible now. The log says each new reason
   // once. Call it about once a second.
   void OpenWaiting();
-  // Makes pipes anew whose file somebody has removed or replaced; the log says so. Whoever has the
-  // old one open is fed on, as are the readers of kMaxLeft such pipes. Returns how many were not
-  // lost before. Call it about once a second, once they are started.
+  // When somebody has removed or replaced the file of a pipe, makes the pipe again; the log says
+  // so. The readers of the old pipe still get bytes, for kMaxLeft old pipes at most. Returns how
+  // many were not lost before. Call it about once a second, once they are started.
   size_t MakeLostAnew();
   // Why the pipe waits; OK = it does not.
   absl::Status problem(const std::string& pipe) const;
@@ -88,8 +88,8 @@ class Feeds {
   absl::Status OpenPipe(Pipe* pipe);
   absl::Status OpenAndStart(Pipe* pipe);
   void Wait(Pipe* pipe, const absl::Status& why);
-  // The oldest of the pipe that has most of those that are left: whoever removes one again and
-  // again ends no reader of another.
+  // Drops an old pipe: the oldest one of the path that has most old pipes. So somebody who removes
+  // one path again and again ends no reader of another path.
   void DropOneLeft();
   void LeaveAccounts(const Feed& feed);
   absl::Status StartOne(Feed* feed);

@@ -44,7 +44,7 @@ struct KernelFeedCounters {
   LoopNumber credit_refused;
   // 1 when the last write failed, else 0.
   LoopNumber failing;
-  // 1 when the last bytes that should be credited were not, whoever withheld it, else 0.
+  // 1 when the last bytes that should be credited were not, for any reason, else 0.
   LoopNumber uncredited;
 };
 

@@ -34,8 +34,8 @@ class Guests {
   // where the ceiling is 5 bytes/s or more, and nobody owes the others more than a grant.
   static constexpr int64_t kKeepNanos = 60 * kSecondNanos;
   // Beyond this many without a connection the agent forgets those that left first, at the next
-  // Tick(). It counts guests with a name for themselves: whoever starts many processes is many
-  // guests, and must not make the agent forget others.
+  // Tick(). Guests with a name are counted separately: a user who starts many processes is many
+  // guests, and must not make the agent forget guests with a name.
   static constexpr size_t kMaxKept = 10'000;
 
   // This many guests of either kind without a connection cross a handover, those that left last.

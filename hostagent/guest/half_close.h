@@ -1,5 +1,6 @@
-// How a connection ends whose peer sends no more. What is owed is still delivered. Then the last
-// replies may stay unread for a moment, because QEMU handles a hang-up before unread data.
+// How a connection ends when its peer sends no more. The peer still gets the bytes that it is owed.
+// Then the last replies may stay unread for a moment, because QEMU handles a hang-up before unread
+// data.
 //
 //   half.OnInputOver();
 //   half.Bound(now);                           // where the peer may have closed altogether

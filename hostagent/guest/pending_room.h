@@ -1,5 +1,5 @@
-// The room that one connection has for pending commands: its part of the PendingBudget, and whether
-// what its peer sends is left unread because there is none.
+// The room that one connection has for pending commands: its part of the PendingBudget. Without
+// room, the peer's bytes are left unread.
 //
 //   PendingRoom room(&budget);
 //   room.Join(guest, session.capacity());

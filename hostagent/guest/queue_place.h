@@ -1,5 +1,5 @@
-// The place of a connection in the fair queue of its class: the class, the guest as which it has
-// joined, and the guest's share there, in which the connection has its turns.
+// The place of a connection in the fair queue of its class: the class, the connection's guest, and
+// the share of that guest, in which the connection takes its turns.
 //
 //   QueuePlace place(&guests, served_class);
 //   place.Join(&connection, guest, /*nano_tokens=*/absl::nullopt, now);

@@ -1,5 +1,4 @@
-// What a person can do after an upgrade or a reload that failed. The log and whoever asked get the
-// same.
+// What a person can do after a failed upgrade or reload. The log and the caller get the same text.
 //
 //   log->Error("upgrade.failed", {{"reason", why}, {"remedy", FailureRemedy(purpose, why)}});
 //   done(WithRemedy(purpose, why), "");

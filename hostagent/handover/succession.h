@@ -104,8 +104,8 @@ class Succession final : public HandoverGiver::Subject {
   // program that runs now. REQUIRES: CanReplace().
   void Replace(Purpose purpose, Done done);
 
-  // Gives the guests to nobody any more. Ends the successor that this process has started, because
-  // it would start afresh where nobody is to serve. Whoever waits for Replace() learns `why`.
+  // From now on nobody gets the guests. Ends the successor that this process has started: it would
+  // start from nothing, and nobody is to serve here. The caller of Replace() gets `why`.
   void Stop(const absl::Status& why);
   // A successor that this process started is there. After it has taken the guests: only with
   // `linger`.

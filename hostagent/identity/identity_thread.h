@@ -1,5 +1,5 @@
-// Tells which guests the agent's peers are. It reads libvirt's files and /proc on a thread of its
-// own, so that no guest waits for them.
+// Finds out which guests the agent's peers are. It reads libvirt's files and /proc on a thread of
+// its own, so that no guest waits for them.
 //
 //   auto identities = IdentityThread::Start("/run/libvirt/qemu", deliver, &log).value();
 //   identities->Ask(

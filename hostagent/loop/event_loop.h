@@ -9,10 +9,10 @@
 //
 // The loop reads the clock once per turn: now_nanos() is the time at which the turn began.
 //
-// What can be driven from outside has a budget for each turn: so many events, timers, posts, new
+// Work that comes from outside has a budget for each turn: a number of events, timers, posts, new
 // connections, and bytes that are read. The rest waits for the next turn, which begins at once,
-// after the others' events. Whoever has work left at the end of a turn does the same by
-// TurnAgain().
+// after the others' events. Code that has work left at the end of a turn calls TurnAgain(), which
+// does the same.
 //
 // Errors: RESOURCE_EXHAUSTED (descriptors) of Create(); of epoll_ctl(2) of FdWatch::Begin().
 //
@@ -63,8 +63,8 @@ class EventLoop {
   static constexpr int kAcceptsPerTurn = 16;
   // Of commands, which take up to 200 ns a byte where each needs memory of its own.
   static constexpr size_t kInputPerTurn = 16 * 1024;
-  // Whoever asks in a slow turn waits so long for nothing but others' work. A turn within its
-  // budgets takes half of it at worst.
+  // A guest that asks in a slow turn waits this long only because of others' work. A turn within
+  // its budgets takes half of it at worst.
   static constexpr int64_t kSlowTurnNanos = 10 * kMillisecondNanos;
 
   class Handler {

@@ -1,5 +1,5 @@
-// Why the configuration on disk is not in use. A file that holds what is in use is in use, even if
-// the reload of it failed for another reason.
+// Why the configuration on disk is not in use. A file with the same content as the configuration in
+// use counts as in use, even if its reload failed for another reason.
 //
 //   ConfigOnDisk on_disk(config);
 //   on_disk.ReloadFailed(path, why);
@@ -33,7 +33,7 @@ class ConfigOnDisk {
   const config::v1::HostAgent& in_use() const { return in_use_; }
 
  private:
-  // Which state of the file it is: whoever writes the file changes one of them.
+  // Which state of the file it is: each write changes one of these.
   struct Version {
     uint64_t inode = 0;
     int64_t size = 0;

@@ -42,7 +42,7 @@ class ReloadCheck {
   // `check` runs on another thread, and may do so after this object has gone. Without a thread
   // `done` is called at once. REQUIRES: not busy().
   void Start(std::function<Result()> check, Done done);
-  // Whoever waits for the check learns `why`.
+  // The caller that waits for the check gets `why`.
   void GiveUp(const absl::Status& why);
 
  private:

@@ -1,5 +1,5 @@
-// The two ends between a class and whoever fills its buffer, which is upstream. Neither knows more
-// of the other than this.
+// The interface between a class and upstream, which fills its buffer. Neither knows more of the
+// other.
 //
 //   filled->SetFiller(&filler);             // at the start
 //   filled->buffer()->Append(bytes);        // down; then
@@ -44,7 +44,7 @@ class FilledClass {
   // filler.
   virtual void OnUpstream(const UpstreamState& state) = 0;
 
-  // Sets who is told of the demand from now on; nullptr = nobody.
+  // From now on this filler hears of the demand; nullptr = nobody does.
   virtual void SetFiller(ClassFiller* filler) = 0;
 };
 

@@ -1,4 +1,4 @@
-// What the filler of a class was told of its demand, and what it is to be told next.
+// What the filler of a class already knows of the demand, and what it has to hear next.
 //
 //   FillerNews news;
 //   news.SetFiller(&filler);
@@ -29,7 +29,7 @@ class FillerNews {
     guests_ = guests;
     waiting_ = waiting;
   }
-  // There is news that nobody was told.
+  // There is news that nobody has heard yet.
   bool untold() const { return untold_; }
   // Tells it. What was told is no news any more, also when there was nobody to tell.
   void Tell() {

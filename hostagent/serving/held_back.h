@@ -27,8 +27,8 @@ class HeldBack {
  public:
   // 16 requests of a Linux guest. At most a quarter of a small buffer.
   static constexpr size_t kMax = ClassBuffer::kMinTarget;
-  // Bytes are held back only while bytes keep arriving. When none arrive, whoever waits gets the
-  // rest.
+  // Bytes are held back only while bytes keep arriving. When none arrive, the members that wait get
+  // the rest.
   static constexpr int64_t kArrivalPatienceNanos = kSecondNanos;
 
   // `buffer_size`: of the whole buffer.

@@ -28,8 +28,8 @@ class KeptSeed {
  public:
   // Used of an arena: the seed, and the seed that it is mixed into.
   static constexpr size_t kArenaBytes = 2 * 64;
-  // A seed older than this is renewed. Then whoever saw this host's memory long ago learns nothing
-  // about the bytes of a later loss.
+  // A seed older than this is renewed. Then somebody who saw this host's memory long ago learns
+  // nothing about the bytes of a later loss.
   static constexpr int64_t kMaxAgeNanos = kHourNanos;
 
   // Errors: RESOURCE_EXHAUSTED (arena).

@@ -40,8 +40,8 @@ class LocalDrbg {
  public:
   // The most that one pass takes: as much as a guest's socket takes at once.
   static constexpr size_t kPassBytes = 64 * 1024;
-  // Whoever waits for the ceiling gets so much at once, if that much is wanted: a request of a
-  // Linux guest. A fast class gives more at once, because it pauses between two passes.
+  // A guest that waits for the ceiling gets this much at once, if it wants that much: a request of
+  // a Linux guest. A fast class gives more at once, because it pauses between two passes.
   static constexpr size_t kGrantBytes = 64;
   static constexpr int64_t kPauseNanos = 10 * kMillisecondNanos;
   static constexpr size_t kStirBytes = 32;
@@ -78,7 +78,8 @@ class LocalDrbg {
   size_t Room() const;
   // What one Take() of `wanted` bytes may take now: without a ceiling all of it.
   size_t RoomFor(size_t wanted);
-  // When whoever waits for `owed` bytes may get the next ones. It may be a time that has passed.
+  // When a guest that waits for `owed` bytes may get the next ones. It may be a time that has
+  // passed.
   int64_t NextNanos(uint64_t owed) const;
 
   // That it has given, ever.

@@ -7,10 +7,10 @@
 // The output of the DRBG (hostagent/serving/local_drbg.h) never enters the buffer, and ends with
 // the first bytes from upstream. From those bytes a new seed is set aside.
 //
-// `local` is refused, with an error in the log, for a class of a pool of quality `full`: who pays
-// for full-entropy bytes must not get others. A class without a seed blocks, too: no byte ever
-// came, or what came had to be discarded. Whoever fills the buffer uses level(). Whoever empties it
-// uses available().
+// `local` is refused, with an error in the log, for a class of a pool of quality `full`: a guest
+// that is promised full-entropy bytes must not get others. A class without a seed blocks, too: no
+// byte ever came, or the bytes that came had to be discarded. Code that fills the buffer uses
+// level(). Code that empties it uses available().
 //
 //   auto fallback = LocalFallback::Create(std::move(buffer), options, &arena, &clock, &log);
 //   if ((*fallback)->Judge(now, lost_at, /*closed=*/false)) ServeGuests();

@@ -1,5 +1,4 @@
-// What upstream is to one class. Whoever fills the class's buffer reports each change. A class asks
-// nobody.
+// The state of upstream, as one class sees it. Upstream reports each change; a class never asks.
 //
 //   served_class->OnUpstream({UpstreamState::Kind::kRefused, kNever, "not in the host's policy"});
 //

@@ -1,5 +1,5 @@
-// What each class is told of upstream, and what the status says of it. A class hears only what has
-// changed. When the stream is gone, the status keeps the figures that the server told last.
+// What each class hears of upstream, and what the status says of the class. A class hears only what
+// has changed. When the stream is gone, the status keeps the server's last figures.
 //
 //   ClassReports reports(&context.classes, clock.NowNanos());
 //   reports.Tell(welcomed ? attachment.get() : nullptr);

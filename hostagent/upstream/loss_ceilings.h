@@ -6,8 +6,8 @@
 //   LossCeilings ceilings({gold_buffer, bulk_buffer});
 //   ceilings.Tell(*gold_buffer, state);           // what a server says of the class
 //
-// What was said last holds, whichever server said it. Hosts know nothing of each other: each may
-// give as much.
+// The latest figure counts, from any server. Hosts do not know of each other, so each may give as
+// much.
 //
 // Errors: none.
 //

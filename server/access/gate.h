@@ -196,7 +196,7 @@ class Gate {
     absl::MutexLock lock(&mutex_);
     return rules_;
   }
-  // OK, or what is wrong with the certificate, whatever it is used for.
+  // OK, or what is wrong with the certificate, for any use.
   Refused JudgeCertificate(const PeerCertificate& certificate, const Rules& rules,
                            absl::string_view call) const;
   // OK, or why the certificate may not make the call.

@@ -1,4 +1,4 @@
-// A certificate that a peer has come with: whom it names, and whether it still counts.
+// The certificate of a peer: the name in it, and whether it is still valid.
 //
 //   PeerCertificate certificate(leaf_pem, chain_pem);
 //   if (certificate.identity().ok()) absl::Status status = certificate.Check(*trust, number, now);

@@ -1,5 +1,6 @@
 // What one identity may hold of the things that all identities share: streams, bytes on their way,
-// pending Gets, and messages in a second. Whoever takes its share leaves the rest to others.
+// pending Gets, and messages in a second. An identity that has taken its share leaves the rest to
+// others.
 //
 //   IdentityShares shares(limits, &budgets->all, message_bytes);
 //   IdentityShares::Answer answer = shares.TakeStream(identity, now);

@@ -75,8 +75,8 @@ class Protocols {
   // Safe.
   Standing standing() const { return standing_; }
   // The rules have changed: ends what the peers may not do any more. With thousands of streams this
-  // takes several turns: RecheckSome() has to come again until it returns false, and whoever wants
-  // bytes is served between. RecheckPeers() does both.
+  // takes several turns: call RecheckSome() again until it returns false; between the calls
+  // claimants get bytes. RecheckPeers() does both.
   void BeginRecheck() {
     attach_.BeginRecheck();
     get_.Recheck();

@@ -1,4 +1,4 @@
-// What a session needs of its stream, beyond the way back that every call has.
+// What a session needs from its stream, beyond the outlet that every call has.
 //
 //   session->SetTransport(std::move(transport));
 //   session->transport()->StartRead();      // answered by Session::kRead or kReadEnd

@@ -1,5 +1,5 @@
-// New figures for the classes of a pool that serves: what a change of classes hands to whoever has
-// their tree.
+// New figures for the classes of a pool that serves. A change of classes gives them to the owner of
+// the class tree.
 //
 //   dispatcher.UpdateClasses({"default", specs, {"gold"}}, now_nanos);
 //

@@ -31,7 +31,7 @@ class ByteShare;
 
 class ByteBudget {
  public:
-  // Whoever waits for room. Its destructor takes it out of the queue.
+  // Something that waits for room. Its destructor takes it out of the queue.
   class Waiter {
    public:
     Waiter(const Waiter&) = delete;

@@ -1,5 +1,4 @@
-// A claimant: whoever waits for bytes in a leaf class. It is a channel of an agent, or a pending
-// Get.
+// A claimant waits for bytes in a leaf class. It is a channel of an agent, or a pending Get.
 //
 //   claimant->Join(leaf);              // weighs as much as its identity's share allows
 //   claimant->Want(64 * 1024, now);    // a level; Plan() calls follow, from the next pass on

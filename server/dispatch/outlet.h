@@ -1,4 +1,4 @@
-// What the server needs of a transport. It keeps everything but the adapters free of gRPC.
+// What the server needs from a transport. It keeps everything but the adapters free of gRPC.
 //
 //   outlet->Send(std::move(message));       // answered by an event
 //   outlet->Finish(status);

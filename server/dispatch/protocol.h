@@ -1,5 +1,5 @@
-// What the dispatcher asks of a protocol: an object that speaks with peers. Its claimants wait in
-// the leaves. It turns their plans into messages.
+// What the dispatcher needs from a protocol: an object that speaks with peers. Its claimants wait
+// in the leaves. It turns their plans into messages.
 //
 //   dispatcher.Add(&protocol);   // Sweep() and Flush() follow in each Step()
 //

@@ -8,7 +8,7 @@
 // With several grants each pool is still read once, into the end of the buffer. Then the data of
 // each grant moves down, to make room for the prefixes of the grants behind it.
 //
-// Thread safety: a Writer belongs to whoever owns the dispatcher.
+// Thread safety: a Writer belongs to the dispatcher's owner.
 #pragma once
 
 #include <cstddef>

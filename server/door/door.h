@@ -1,5 +1,5 @@
-// The place where connections come in. It accepts them, and gives them to whoever speaks TLS
-// (gRPC). It keeps count of what it gave away, so that strangers cannot take every place
+// The place where connections come in. It accepts them, and gives them to gRPC, which speaks TLS.
+// It counts the connections that it gave away, so that strangers cannot take every place
 // (server/door/connection_table.h).
 //
 //   auto door = *Door::Open({.address = "[::]:7743", .limits = limits}, clock, log, metrics);

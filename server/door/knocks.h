@@ -2,7 +2,7 @@
 // place, and nobody else can make one, so that neither strangers nor users of this machine can make
 // a server that works look dead.
 //
-//   absl::StatusOr<UniqueFd> client = knocks.Add();      // whoever asks
+//   absl::StatusOr<UniqueFd> client = knocks.Add();      // the one who asks
 //   for (UniqueFd& server : knocks.Take()) ...           // the door gives it away as any other
 //
 // Errors: RESOURCE_EXHAUSTED when kMaxOpen are open; as ErrnoStatus.
@@ -28,7 +28,7 @@ class Knocks {
 
   // A new one: the client's end.
   absl::StatusOr<UniqueFd> Add();
-  // The server's ends of those that nobody has taken. Whoever takes them closes them.
+  // The server's ends of those that nobody has taken. The caller has to close them.
   std::vector<UniqueFd> Take();
 
  private:

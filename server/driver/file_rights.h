@@ -1,10 +1,10 @@
-// Who else has a right to a file: anybody but root and the user and the group of this process.
+// Finds out who else has a right to a file, beside root and this process's user and group.
 //
 //   const std::string others = WhoElseMayWrite(st);
 //   if (!others.empty()) return Refused(absl::StrCat(others, " may write it"));
 //
-// Whoever may write a FIFO may choose what a source gives. Whoever may write a library may choose
-// what the server does. Whoever may read a PIN has it.
+// A user who may write a FIFO may choose what a source gives. A user who may write a library may
+// choose what the server does. A user who may read a PIN has it.
 //
 // An owner can add any right, so a stranger that owns the file has them all.
 //

@@ -20,8 +20,9 @@ namespace entropyd {
 // The word of a tcti, however it names its library, and what is behind it.
 std::pair<absl::string_view, absl::string_view> SplitTcti(absl::string_view tcti);
 
-// Whoever may write a library may do what the server may. One that the loader finds by itself is
-// the system's. One that is not there yet is no fault. Errors: FAILED_PRECONDITION.
+// A user who may write a library may do what the server may. A library that the loader finds by
+// itself belongs to the system. A library that is not there yet is no fault. Errors:
+// FAILED_PRECONDITION.
 absl::Status CheckTctiLibraries(absl::string_view tcti);
 
 // OK when each library is there, without loading it. Libraries in places that only the cache of the

@@ -1,5 +1,5 @@
-// What is known of a pool at one moment: whether it serves, why it does not or why it is degraded,
-// and which seed it rests on. It is a value: whoever holds one holds a consistent picture.
+// The state of a pool at one moment: whether it serves, why not or why it is degraded, and from
+// which seed its bytes come. It is a value, and all its parts belong to the same moment.
 //
 //   const PoolState state = pool->State();
 //   if (!state.ready()) return absl::UnavailableError(state.Text());

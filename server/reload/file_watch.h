@@ -4,9 +4,9 @@
 //   watch.Set({"server.yaml", "crl.pem"});
 //   if (watch.Look() & 0b10) ReadTheSecond();
 //
-// A look costs a stat(2) for each file. Whoever reads a file after a look learns by the next one of
-// each change that the reading may have missed. Links are followed: a renewal may replace the link,
-// or the file that it leads to.
+// A look costs a stat(2) for each file. If a file is read after a look, the next look notices each
+// change that the reading may have missed. Links are followed: a renewal may replace the link, or
+// the file that it leads to.
 //
 // Errors: none; a file that is not there is one that may come.
 //

@@ -1,4 +1,4 @@
-// What came of reloads, for all who want to know: metrics, the log, and `entropyctl status`.
+// Reports the outcome of reloads: in metrics, in the log, and in `entropyctl status`.
 //
 //   report.Failed("SIGHUP", status);      // counts, logs, and is a problem from now on
 //   report.Succeeded();                   // no problem any more

@@ -1,5 +1,5 @@
 // The attached agents, as operators see them. A server may have thousands, so the list is made in
-// several turns of the dispatcher, and whoever wants bytes is served between.
+// several turns of the dispatcher; between them claimants get bytes.
 //
 //   auto list = std::make_shared<AgentList>(registry);
 //   ... in a turn, and in the next one for as long as it returns true ...

@@ -1,4 +1,4 @@
-// Calls that may last, so that those of a peer who may not come in any more can be ended.
+// Keeps the calls that may last long. When a peer loses its right to come in, its calls are ended.
 //
 //   open_calls.Add(gate, {certificate, "RecordSource", {config::v1::ROLE_OPERATOR}}, reactor);
 //   ... the rules have changed ...
@@ -49,8 +49,8 @@ class OpenCalls {
   // gate let it in.
   void Add(const Gate& gate, const Caller& caller, const std::shared_ptr<OpenCall>& call);
 
-  // Shuts out whoever may not come in by the rules of this moment, or may not go on by the
-  // configuration.
+  // Ends the calls of peers that may not come in by the present rules, and calls that the
+  // configuration no longer allows.
   void Recheck(const Gate& gate);
 
   // Entries of calls that have ended may be as many, or as many as those that are open.

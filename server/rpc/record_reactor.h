@@ -9,8 +9,8 @@
 //   if (!status.ok()) reactor->recording()->End(status);
 //   return reactor.get();
 //
-// Errors: the call ends with the recording's status, or with that of whoever shuts the caller out.
-// The audit hears of it first.
+// Errors: the call ends with the recording's status, or with the reason why the caller was shut
+// out. The audit hears of it first.
 //
 // Thread safety: safe.
 #pragma once
@@ -39,8 +39,8 @@ absl::Status CheckRecording(const v1::RecordSourceRequest& request, bool allowed
 grpc::ServerWriteReactor<v1::RecordSourceResponse>* RefuseRecording(const absl::Status& status);
 
 // Sends what a source records. It ends with the recording. When the caller leaves, the recording
-// ends. The source's thread, or whoever shuts the caller out, may call it at the moment when gRPC
-// is done with it: the last of them frees it.
+// ends. The source's thread, or a thread that shuts the caller out, may call it at the moment when
+// gRPC is done with it: the last of them frees it.
 class RecordReactor final : public grpc::ServerWriteReactor<v1::RecordSourceResponse>,
                             public SampleReader,
                             public OpenCall {

@@ -51,8 +51,8 @@ class SourceRecorder {
   // CANCELLED after Close(). A later fault ends the recording.
   absl::Status Record(std::shared_ptr<SampleRecording> recording);
 
-  // The source ends, and its device keeps its thread in a call. Answers whoever waits, and refuses
-  // later orders.
+  // The source ends, and its device keeps its thread in a call. Answers all callers that wait, and
+  // refuses later orders.
   void Abandon();
 
   // Returns the orders that came since the last call.

@@ -2,9 +2,9 @@
 //
 //   if (sink->Wants(member)) sink->Add(member, samples);
 //
-// A sink knows a source by its member number. Whoever connects the two chooses it. Every call comes
-// from the source's own thread; it holds no lock but its own. Several sources may call at the same
-// time.
+// A sink knows a source by its member number, which is chosen when the two are connected. Every
+// call comes from the source's own thread; it holds no lock but its own. Several sources may call
+// at the same time.
 //
 // Errors: none.
 //

@@ -1,4 +1,4 @@
-// Where the bytes of a source go: its pools, and what each of them has been told of it.
+// Where the bytes of a source go: its pools, and what each of them already knows of the source.
 //
 //   SourceSinks sinks;
 //   sinks.Set({{pool, member}});             // any thread

@@ -5,8 +5,8 @@
 //   thread.Start();
 //   thread.Stop();
 //
-// A device may keep the thread in a call that nobody can interrupt. Whoever must not wait for that
-// calls BeginStop(), and Stop() only when ended() says so.
+// A device may keep the thread in a call that nobody can interrupt. A caller that must not wait for
+// that calls BeginStop() first, and Stop() only after ended() is true.
 //
 // Errors: of Start().
 //

@@ -48,8 +48,8 @@
 
 namespace entropyd {
 
-// What a supply is ready to do. Whoever drops it before Apply() has changed nothing. The supply
-// outlives it.
+// What a supply is ready to do. If the caller drops it before Apply(), nothing has changed. The
+// supply outlives it.
 class SupplyChange {
  public:
   struct Names {
@@ -95,8 +95,8 @@ class Supply {
   virtual absl::Status Start() = 0;
   // Ends the threads, and interrupts a source that is blocked in its device. Returns false when a
   // device keeps its source's thread in a call, after LeavingSources::kStopPatience: the destructor
-  // would wait for it. Whoever must not wait ends the process then, and destroys nothing: neither
-  // the supply, nor its arena, clock and log.
+  // would wait for it. A caller that must not wait then ends the process, and destroys nothing:
+  // neither the supply, nor its arena, clock and log.
   virtual bool Stop() = 0;
 
   // Errors: as Create(); RESOURCE_EXHAUSTED when there is no memory. Nothing has changed then.

@@ -51,7 +51,7 @@ class WakeList {
 struct SourceEntry {
   config::v1::SourceConfig config;
   SourceSpec spec;
-  // Whoever asks something of a source holds it meanwhile.
+  // A caller that asks a source something shares it until the answer.
   std::shared_ptr<SourceThread> thread = nullptr;
   std::unique_ptr<SourceMetrics> metrics = nullptr;
 };
