@@ -31,7 +31,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
     int max_receive_bytes = kAttachMaxServerMessage);
 
 // The same, but asks nobody where the server is: it is at one of these addresses (IP:PORT or
-// [IPV6]:PORT). Whoever answers there has to prove that it is `server`. gRPC takes addresses of one
+// [IPV6]:PORT). The server there has to prove that it is `server`. gRPC takes addresses of one
 // family only: those of the first one's count.
 // Errors: the same; INVALID_ARGUMENT when there is no address.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannelTo(

@@ -208,7 +208,7 @@ absl::Status Agent::StartFresh() {
 
 absl::Status Agent::StartFrom(std::unique_ptr<HandoverLink> predecessor) {
   if (auto status = CheckNotStopped("take over"); !status.ok()) return status;
-  // Whoever has the guests may still be attached, and this process could not attach.
+  // The process that has the guests may still be attached, and this one could not attach.
   if (auto status = upstream_->certificate_problem(); !status.ok()) return status;
   if (auto status = phase_.Enter(PhaseEvent::kTakeOver); !status.ok()) return status;
   auto taken =
@@ -245,7 +245,7 @@ absl::Status Agent::Fill(const handover::v1::Offer& offer,
     loop_->RunOnce(kFillTurn);
     const int64_t now = clock_->NowNanos();
     if (auto status = CheckNotStopped("take over"); !status.ok()) return status;
-    // Whoever has the guests may still be attached, and this process could not attach.
+    // The process that has the guests may still be attached, and this one could not attach.
     if (auto status = upstream_->certificate_problem(); !status.ok()) return status;
     if (auto status = offered(); !status.ok()) return status;
     if (upstream_->get()->connected()) {
@@ -353,7 +353,7 @@ void Agent::BeginStop() {
   replacement_->GiveUp(phase_.Check(PhaseEvent::kReplace));
   if (succession_ != nullptr) {
     succession_->Stop(phase_.Check(PhaseEvent::kReplace));
-    // Whoever stops this process means its successor, too, and may not know of it.
+    // A user who stops this process means its successor, too, and may not know of it.
     if (given && succession_->has_successor()) return;
   }
   farewell_->Begin();

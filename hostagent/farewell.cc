@@ -3,8 +3,8 @@
 namespace entropyd {
 namespace {
 
-// A guest that reads is done in microseconds. Whoever waits for the process to end does not notice
-// this delay.
+// A guest that reads is done in microseconds. A user who waits for the process to end does not
+// notice this delay.
 constexpr int64_t kCheckNanos = 10 * kMillisecondNanos;
 
 }  // namespace

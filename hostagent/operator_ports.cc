@@ -96,7 +96,8 @@ absl::StatusOr<ListenSockets> OperatorPorts::ListenForHttp() {
     if (!attempt.ok()) return attempt.status();
     attempt_ = *std::move(attempt);
   }
-  // Once: whoever starts the agent may be told at once, and later nobody waits.
+  // Only the first time: the user who starts the agent may get the error at once. Later nobody
+  // waits.
   const bool first = begins && told_.ok();
   if (!attempt_->known.WaitForNotificationWithTimeout(first ? kNamePatience
                                                             : absl::ZeroDuration())) {
@@ -133,7 +134,7 @@ void OperatorPorts::OpenInTheEnd(std::function<void()> opened) {
 }
 
 void OperatorPorts::TryToOpen() {
-  // Each for itself: whoever wants to mend the address of the one may need the other.
+  // Each for itself: an operator who wants to mend the address of one may need the other.
   const bool had_control = control_ != nullptr;
   absl::Status status = Opening("control", OpenControl());
   if (!had_control && control_ != nullptr) KeepGuestSockets();

@@ -58,7 +58,7 @@ void Replacement::Checked(const ReloadCheck::Result& fresh, const Done& answer) 
   absl::Status status = fresh.status();
   // Somebody may have come to take over meanwhile.
   if (status.ok()) status = Allowed();
-  // As with a successor that has not come yet: whoever stops this process waits for no reload.
+  // As with a successor that has not come yet: a user who stops this process waits for no reload.
   if (!status.ok() && Ending(phase_->get())) return answer(status, "");
   if (!status.ok()) {
     Failed(Purpose::kReload, status);

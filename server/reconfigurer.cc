@@ -150,7 +150,7 @@ void Reconfigurer::Apply(Prepared prepared, const ServerPlan& next) {
   };
   if (prepared.new_classes) {
     // Posted under the lock of the class changes, so that a later change comes later. The wait is
-    // not: whoever runs the dispatcher may want that lock.
+    // not: the thread that runs the dispatcher may want that lock.
     parts_.classes->Reload(next.config, [&](std::vector<ClassChanges::EffectivePool> pools) {
       change = PlanPools(next, *prepared.supply, std::move(pools));
       post();

@@ -63,7 +63,7 @@ std::string Example(const FieldDescriptor* field) {
 }
 
 // A value that the field takes: its default, when it has one. The least that it takes would be a
-// bad example: whoever switches the key on would be throttled, or hold nothing.
+// bad example: a user who switches the key on would be throttled, or hold nothing.
 std::string Placeholder(const FieldDescriptor* field) {
   const v1::FieldRule& rule = RuleOf(field);
   if (!rule.default_value().empty()) return rule.default_value();

@@ -148,8 +148,8 @@ bool Unexamined(X509_STORE_CTX* verification, const SSL* ssl, Watch* watch) {
   return false;
 }
 
-// Asks whoever would have been asked without us, and then the examiner. OpenSSL asks of the leaf
-// last, when it has verified all signatures.
+// Asks the callback that would have been asked without us, and then the examiner. OpenSSL asks of
+// the leaf last, when it has verified all signatures.
 int OnVerify(int accepted, X509_STORE_CTX* verification) {
   const SSL* const ssl = static_cast<const SSL*>(
       X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));

@@ -32,8 +32,8 @@ struct ListenSockets {
 // connections without a word.
 absl::StatusOr<ListenSockets> ListenOn(const std::string& address);
 
-// Whether this machine could listen there, whoever does so now: the host is known, and its
-// addresses are this machine's. May ask the name service, as ListenOn() does. Errors: of
+// Whether this machine could listen there, even if another program does so now: the host is known,
+// and its addresses are this machine's. May ask the name service, as ListenOn() does. Errors: of
 // ListenOn().
 absl::Status CheckListen(const std::string& address);
 

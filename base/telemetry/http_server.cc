@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kProbeThreads = 1;
 // A scraper, and a person.
 constexpr size_t kOtherThreads = 2;
-// Whoever asks for more at a time is no scraper. There is still room for new connections then
+// A client that asks for more at a time is no scraper. There is still room for new connections then
 // (HttpFront::Limits). Health checks wait without a bound of their own: one host that asks for many
 // must not get the others a 503, which would look as if the process were ill.
 constexpr size_t kOtherRequests = 64;

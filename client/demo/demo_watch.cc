@@ -6,7 +6,7 @@
 namespace entropyd {
 namespace {
 
-// Two refreshes of the screen: whoever takes longer on loopback is not well.
+// Two refreshes of the screen: a program that takes longer on loopback is not well.
 constexpr absl::Duration kPatience = absl::Seconds(2);
 
 }  // namespace

@@ -28,7 +28,7 @@ constexpr size_t kMaxPage = 16 << 20;
 constexpr size_t kMaxSystemFile = 32 << 20;
 constexpr int kMaxGroups = 256;
 
-// Whoever listens everywhere listens on the loopback, too.
+// A program that listens everywhere listens on the loopback, too.
 std::string Near(const HostPort& address) {
   const bool any = address.host == "0.0.0.0" || address.host.empty();
   const std::string host = any ? "127.0.0.1" : address.host == "::" ? "::1" : address.host;

@@ -12,7 +12,7 @@ std::string LogCommand(const Service& service) {
                                   : absl::StrCat("look into the log of ", service.name());
 }
 
-// Names whoever has the port instead of the service.
+// Names the program that has the port instead of the service.
 std::string NameOf(const Machine& machine, pid_t pid) {
   if (pid == 0) return "another program";
   return absl::StrCat(NameOfProcess(machine, pid), " (pid ", pid, ")");

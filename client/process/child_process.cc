@@ -128,7 +128,7 @@ bool ReapGroup(int* last) {
       kill(0, SIGTERM);  // this process blocks it
     }
   }
-  if (last != 0) kill(0, SIGTERM);  // whoever is left
+  if (last != 0) kill(0, SIGTERM);  // all that are left
   EndAs(last);
 }
 

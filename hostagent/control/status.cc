@@ -13,7 +13,7 @@ namespace entropyd {
 
 namespace {
 
-// Whoever came by TCP, or is in another pid namespace, has no program that can be seen.
+// A peer that came by TCP, or is in another pid namespace, has no program that can be seen.
 std::string ShownName(const GuestIdentity& identity, const Peer& peer) {
   if (identity.name.empty() && !peer.program.empty()) return peer.program;
   return GuestKey::Of(identity, peer).text();

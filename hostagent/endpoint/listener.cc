@@ -46,8 +46,8 @@ bool IsSame(const struct stat& found, const SocketFile& file) {
   return found.st_dev == file.device && found.st_ino == file.inode;
 }
 
-// Whoever may write in the socket's directory may put a link in its place at any moment. So nothing
-// is done by name: the descriptor is of this very socket, or of nothing.
+// A user who may write in the socket's directory may put a link in its place at any moment. So
+// nothing is done by name: the descriptor is of exactly this socket, or of nothing.
 absl::Status SetFileAccess(const std::string& path, const SocketFile& its,
                            const Listener::Options& options) {
   auto group = GroupAt(path, options.group);
@@ -268,7 +268,7 @@ void Listener::EndPause() {
 }
 
 void Listener::OnEvents(uint32_t) {
-  // The watch is level-triggered: whoever still waits makes an event of the next turn.
+  // The watch is level-triggered: a peer that still waits makes an event of the next turn.
   int* const left = &loop_->left()->accepts;
   while (*left > 0) {
     --*left;

@@ -56,7 +56,7 @@ absl::StatusOr<Peer> IdentifyPeer(int socket, const std::string& proc) {
   peer.uid = credentials.uid;
   if (peer.pid == 0) peer.address = PeerAddress(socket);
   if (peer.pid > 0) {
-    // Whoever runs a program names it, and tables, handovers and terminals get the name.
+    // The user who runs a program chooses its name, and tables, handovers and terminals get it.
     peer.program = EscapeControls(ProgramOf(absl::StrCat(proc, "/", peer.pid)), "");
   }
   peer.qemu = IsQemuProgram(peer.program);

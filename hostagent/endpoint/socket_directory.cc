@@ -42,7 +42,7 @@ bool OthersMayWrite(int directory, const struct stat& found) {
   return !own || HasAcl(directory);
 }
 
-// In a user namespace whoever has no number there looks like one user, and root is among them.
+// In a user namespace all users without a number there look like one user, and root is among them.
 bool IsRootOutside(uid_t uid) {
   std::ifstream map("/proc/self/uid_map");
   std::string inside, outside, count;
@@ -109,7 +109,7 @@ class Walk {
     return absl::OkStatus();
   }
 
-  // What is missing is no fault, and whoever opens the file is told of others.
+  // A missing directory is no fault; other faults are reported when the file is opened.
   absl::Status GiveUp() {
     names_.clear();
     return absl::OkStatus();
@@ -157,7 +157,7 @@ absl::Status MakeDirectoryOf(const std::string& path) {
 absl::Status CheckSocketDirectory(const std::string& path) {
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::absolute(path, error);
-  if (error) return absl::OkStatus();  // whoever opens the file is told
+  if (error) return absl::OkStatus();  // reported when the file is opened
   return Walk(path).To(whole.parent_path());
 }
 

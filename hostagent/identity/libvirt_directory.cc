@@ -77,7 +77,8 @@ void LibvirtDirectory::Refresh(std::vector<int32_t>* changed) {
     Scan(changed);
     return;
   }
-  // What is told from now on is left for the next call: whoever goes on writing keeps nobody here.
+  // News that comes from now on is left for the next call: a writer that goes on writing must not
+  // keep us here.
   int left = 0;
   if (ioctl(inotify_.get(), FIONREAD, &left) != 0) left = 0;
   // However often a file has changed, it is read once.

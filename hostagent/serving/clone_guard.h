@@ -9,8 +9,8 @@
 // begun with the first of them. Up to 64 bytes, as much as most turns need, are the kernel's own
 // (VdsoRandom). Longer ones are AES-256 in counter mode (NIST SP 800-38A, 6.5) with 32 bytes of the
 // kernel's as its key. The kernel learns of a restored machine, and gives each copy other bytes.
-// Bytes that nobody can guess stay so, whatever they are mixed with; and whoever learns an old pad
-// learns nothing, because the bytes that it was mixed with are wiped.
+// Bytes that nobody can guess stay so after any mixing. Somebody who learns an old pad learns
+// nothing, because the bytes that it was mixed with are wiped.
 //
 // Errors: INTERNAL (OpenSSL) of Create(); Mix() says when the kernel gives nothing.
 //

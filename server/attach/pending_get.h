@@ -46,7 +46,7 @@ class PendingGet final : public MailNode, public Claimant {
     kDead = 1 << 2,
   };
 
-  // Whoever looks after pending Gets.
+  // The object that looks after pending Gets.
   class Owner {
    public:
     virtual ~Owner() = default;

@@ -52,7 +52,7 @@ class PeerCertificate;
 
 class Session final : public MailNode, private Outbox::Owner {
  public:
-  // Whoever looks after sessions.
+  // The object that looks after sessions.
   class Owner {
    public:
     virtual ~Owner() = default;

@@ -136,7 +136,7 @@ class ClassTable {
   absl::StatusOr<std::vector<const Leaf*>> Update(const ClassUpdate& update, int64_t now_nanos);
 
   // The leaves of pool `name` that are not among the leaves of `specs` (all, without specs).
-  // Whoever changes the classes must make their claimants leave before.
+  // The caller that changes the classes must make their claimants leave before.
   std::vector<Leaf*> Leaving(absl::string_view name,
                              absl::Span<const ClassTree::ClassSpec> specs) const;
   // As Update(), and adds and removes leaves. REQUIRES: no claimant is in a leaf that goes.

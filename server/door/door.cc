@@ -273,8 +273,8 @@ bool Door::AcceptOne(int listener, const Receive& receive) {
   return true;
 }
 
-// It is no stranger any more, since it has given its place away. Its socket is here until whoever
-// owns it has closed it.
+// It is no stranger any more, since it has given its place away. Its socket is here until its owner
+// has closed it.
 void Door::AskToLeave(Id id) {
   const Given& given = given_.find(id)->second;
   given.socket.Shutdown(spare_.get(), wake_.get());

@@ -151,7 +151,7 @@ class Door {
   const UniqueFd wake_;
   const UniqueFd spare_;  // for GivenSocket::Shutdown
   const Clock* const clock_;
-  DoorReport report_;  // of whoever takes turns
+  DoorReport report_;  // of the thread that takes turns
   Knocks knocks_;
   std::atomic<size_t> strangers_{0};
 

@@ -31,8 +31,8 @@ bool Await(int fd, short events, absl::Time deadline) {
          1;
 }
 
-// The first flight of a handshake. It goes no further than that: whoever completes one without a
-// certificate is a line in the server's log.
+// The first flight of a handshake. It goes no further than that: a peer that completes a handshake
+// without a certificate is a line in the server's log.
 std::string ClientHello() {
   const std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>> context(SSL_CTX_new(TLS_client_method()));
   const std::unique_ptr<SSL, Freed<SSL_free>> ssl(SSL_new(context.get()));

@@ -82,9 +82,9 @@ bool IsMemoryDevice(const struct stat& file) {
 }
 constexpr char kMemoryDevice[] = "this is one of the kernel's memory devices, and no generator";
 
-// Why the rights to a file make it unfit for a source; "" = they do not. Whoever writes a FIFO
-// chooses the samples. What is written to a device is a command, and goes to no reader; groups that
-// may do so (dialout, tty) are the system's.
+// Why the rights to a file make it unfit for a source; "" = they do not. A user who writes a FIFO
+// chooses the samples. Bytes that are written to a device are a command, and go to no reader;
+// groups that may do so (dialout, tty) are the system's.
 std::string WhoMaySpoil(const struct stat& file) {
   if (S_ISFIFO(file.st_mode)) return WhoElseMayWrite(file);
   return (file.st_mode & S_IWOTH) != 0 ? "everybody" : "";

@@ -93,7 +93,7 @@ bool RefusesPin(CK_RV code) {
          code == CKR_PIN_LOCKED || code == CKR_PIN_EXPIRED || code == CKR_USER_PIN_NOT_INITIALIZED;
 }
 
-// Whoever may write the module may do what the server may.
+// A user who may write the module may do what the server may.
 absl::Status CheckModule(const std::string& module, const struct stat& file) {
   const std::string others = WhoElseMayWrite(file);
   if (others.empty()) return absl::OkStatus();

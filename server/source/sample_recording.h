@@ -30,7 +30,7 @@
 
 namespace entropyd {
 
-// Whoever takes the samples.
+// Takes the samples.
 class SampleReader {
  public:
   virtual ~SampleReader() = default;

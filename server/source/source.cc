@@ -283,7 +283,7 @@ absl::Duration Source::RecordDevice(int64_t now) {
   uint8_t buffer[4096];
   const size_t size =
       std::min<uint64_t>({recorder_.Wanted(), spec_.identity.claims.read_bytes, sizeof(buffer)});
-  if (size == 0) return kEmptyWait;  // whoever takes them is slow
+  if (size == 0) return kEmptyWait;  // their taker is slow
   const absl::StatusOr<size_t> n = driver_->Read(absl::MakeSpan(buffer, size));
   if (!n.ok()) return StopRecording(n.status().message(), now);
   if (*n == 0) {

@@ -87,7 +87,7 @@ class SourceRecorder {
 
  private:
   void End(absl::Status status);
-  // Answers whoever waits, and refuses later orders.
+  // Answers all callers that wait, and refuses later orders.
   void Refuse(bool abandoned);
   absl::Status Closed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
