@@ -38,8 +38,8 @@ class AgentAdminClient {
   virtual absl::StatusOr<v1::AddGuestResponse> AddGuest(const v1::AddGuestRequest& request) = 0;
   virtual absl::StatusOr<v1::RemoveGuestResponse> RemoveGuest(
       const v1::RemoveGuestRequest& request) = 0;
-  // Starts the program of the agent anew and waits for the outcome. Errors: also the reason why the
-  // successor did not take over.
+  // Starts the program of the agent again and waits for the outcome. Errors: also the reason why
+  // the successor did not take over.
   virtual absl::StatusOr<v1::UpgradeResponse> Upgrade() = 0;
   // The same, with the program that runs and a new configuration.
   virtual absl::StatusOr<v1::ReloadResponse> Reload() = 0;

@@ -186,7 +186,7 @@ absl::Status Agent::UnlessStopped(const absl::Status& failure) {
 
 absl::Status Agent::StartFresh() {
   if (auto status = CheckNotStopped("start"); !status.ok()) return status;
-  // A predecessor would have them, and the file would be written anew.
+  // A predecessor would have them, and the file would be written again.
   const std::string path = GuestSocketsPath(replacement_->in_use().state_dir());
   if (IsEmptyFile(path)) {
     TellEmpty(path, "make the sockets of single guests anew: entropyctl guests add", log_);

@@ -58,7 +58,7 @@ class Agent final : public Succession::Subject {
     std::vector<std::string> successor = {};
     // The program that runs now. A reload starts it again.
     std::string program = "/proc/self/exe";
-    // The file that this configuration came from. A successor reads it anew.
+    // The file that this configuration came from. A successor reads it again.
     std::string config_path = {};
     // Listening sockets that a service manager made (Endpoints::Inherit).
     std::vector<UniqueFd> inherited = {};

@@ -41,7 +41,7 @@ struct AgentSettings {
   // First the classes that listeners name, in their order, each once. Then the class of
   // feed_kernel. Then the other configured classes, by name: guests come to them by their metadata.
   std::vector<Class> classes;
-  // The first so many of them have guests or feeds whatever metadata says.
+  // This many of them, the first ones, have guests or feeds without any metadata.
   size_t named_classes = 0;
   std::vector<Socket> listeners;
   absl::optional<KernelFeed> kernel_feed;

@@ -65,14 +65,14 @@ class OperatorPorts {
   // Errors: INVALID_ARGUMENT (address), UNAVAILABLE (in use, or not this machine's).
   absl::Status CheckHttp(int freed_port) const;
 
-  // OpenInTheEnd() tries no more. What is open stays open.
+  // OpenInTheEnd() tries no more. Open ports stay open.
   void GiveUp();
   // Gives up, and closes what is open. Waits for calls that are being answered.
   void Close();
   // As Close(), but HTTP stays open.
   void CloseControl();
 
-  // Makes the file of the control socket anew when somebody has removed or replaced it. True = it
+  // Makes the file of the control socket again when somebody has removed or replaced it. True = it
   // was not lost before. Call it about once a second.
   bool MakeLostAnew() { return control_ != nullptr && control_->MakeLostAnew(log_); }
 

@@ -79,7 +79,7 @@ class Warner {
     }
   }
 
-  // A seed of so many sources is needed all the time.
+  // A seed of this many sources is needed all the time.
   void LookAtSilence(const config::v1::PoolConfig& pool) {
     const auto silent = [&](const config::v1::SourceConfig& source) {
       return source.silence() > pool.max_seed_age() &&

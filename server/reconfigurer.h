@@ -76,8 +76,8 @@ class Reconfigurer {
  private:
   PoolsChange PlanPools(const ServerPlan& next, const SupplyChange& supply,
                         std::vector<ClassChanges::EffectivePool> pools) const;
-  // All was checked before, so an error now is a fault of the program. What it is about stays as it
-  // was, or is not there; a pool that goes is let go in any case.
+  // All was checked before, so an error now is a fault of the program. The thing in question stays
+  // as it was, or is missing; a pool that goes is released in any case.
   void TellFault(const absl::Status& fault) const;
 
   const Parts parts_;

@@ -151,7 +151,7 @@ ServerMetrics::ClassSeries::ClassSeries(const Labels& labels, Metrics* metrics) 
 ServerMetrics::ClassSeries* ServerMetrics::Series(const std::string& pool,
                                                   const ClassTree::ClassStats& stats) {
   std::unique_ptr<ClassSeries>& series = classes_[{pool, stats.spec.name}];
-  // A class that was removed and added again begins anew, as after a restart.
+  // A class that was removed and added again starts from 0, as after a restart.
   if (series != nullptr &&
       static_cast<double>(stats.delivered_bytes) < series->delivered->Value()) {
     series.reset();

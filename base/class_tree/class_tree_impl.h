@@ -188,7 +188,7 @@ class ClassTreeImpl final : public ClassTree {
     double yellow_ahead = 0;
   };
 
-  // class_tree_update.cc. Apply() withdraws every class from its queue, makes the queues anew, and
+  // class_tree_update.cc. Apply() withdraws every class from its queue, makes the queues again, and
   // lets every class rejoin where it stood.
   //
   // FAILED_PRECONDITION when a class with members would be removed or get children.

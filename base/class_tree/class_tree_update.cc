@@ -46,8 +46,8 @@ absl::Status ClassTreeImpl::CheckMembersStay(const std::vector<ResolvedClass>& c
   return absl::OkStatus();
 }
 
-// All classes leave their queues, the queues are made anew, and the classes return. They keep their
-// tokens and their turns.
+// All classes leave their queues, the queues are made again, and the classes return. They keep
+// their tokens and their turns.
 void ClassTreeImpl::Apply(const std::vector<ResolvedClass>& classes) {
   std::vector<Standing> standings(nodes_.size());
   for (ClassId id : order_) standings[id] = Withdraw(id);
@@ -183,7 +183,7 @@ void ClassTreeImpl::Configure(ClassId id, ClassId parent, const ResolvedClass& r
     node.queues.clear();
     node.queues.emplace_back(&member_places_);
   }
-  // The members of a leaf stay in their queue. The queues of an inner class are made anew.
+  // The members of a leaf stay in their queue. The queues of an inner class are made again.
   if (!resolved.leaf || !node.leaf) node.waiting_queues = 0;
   if (node.leaf != resolved.leaf) node.next = 0;  // it named a member, and names a class now
   node.leaf = resolved.leaf;

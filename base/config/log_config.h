@@ -10,7 +10,7 @@
 
 namespace entropyd {
 
-// Sets format and level. What the file leaves out is logfmt and info.
+// Sets format and level. Where the file says nothing: logfmt and info.
 void ConfigureLog(const config::v1::LogConfig& config, Log* log);
 
 }  // namespace entropyd

@@ -1,4 +1,4 @@
-// Writes to a descriptor that perhaps nobody reads, such as stderr, without hanging in write(2).
+// Writes to a descriptor such as stderr, and does not hang in write(2) even if nobody reads there.
 //
 //   WriteWithin(STDERR_FILENO, "entropyd: no such file\n", absl::Seconds(1));
 //

@@ -1,5 +1,5 @@
 // The connections of an HTTP port: reads requests from them and writes replies to them, on one
-// thread that never waits for any of them. What slow or hostile clients do costs others nothing.
+// thread that never waits for any of them. Slow or hostile clients cost the others nothing.
 //
 //   auto front = HttpFront::Create(std::move(sockets), limits).value();
 //   front->Start(requested, refused);

@@ -35,7 +35,7 @@ class LineBudget {
   // From one line that is the first to the next one.
   static constexpr int64_t kEveryNanos = 10 * kSecondNanos;
 
-  // An event. 0 = no line; else a line for so many events, this one and those since the last line
+  // An event. 0 = no line; else a line for this many events, this one and those since the last line
   // that had none. `most` lines may come within kEveryNanos.
   uint64_t Ask(int64_t now_nanos, uint32_t most = 1);
   // True when the next event has a line, however many came before.

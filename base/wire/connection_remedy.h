@@ -36,7 +36,7 @@ ConnectionStep StepOf(absl::string_view text);
 
 // What an error about a name begins with, so that StepOf() knows it.
 inline constexpr char kLookUp[] = "look up the name ";
-// What one about a connection that did not come about in time says.
+// The words of an error about a connection that was not made in time.
 inline constexpr char kNoConnection[] = "no connection within ";
 
 // For the side that connects, and for what is the same on both: "the peer" is the other one.

@@ -93,7 +93,7 @@ struct TopOptions {
 };
 // Shows the guests that get most, again and again.
 int RunTop(const ClientFlags& flags, const TopOptions& options, bool json);
-// Starts the program of the agent anew, which takes over the guests. Returns when the new one
+// Starts the program of the agent again, which takes over the guests. Returns when the new one
 // answers.
 int RunAgentUpgrade(const ClientFlags& flags, bool json);
 // The same with a new configuration. Exit 3 when the server does not serve one of its classes.

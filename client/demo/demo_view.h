@@ -16,7 +16,7 @@
 
 namespace entropyd {
 
-// One look at the demo. What could not be asked is absent.
+// One look at the demo. An answer that did not come is absent.
 struct DemoSnapshot {
   double seconds = 0;  // since the demo was ready
   absl::optional<v1::ListSourcesResponse> sources;

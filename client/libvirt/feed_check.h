@@ -38,7 +38,7 @@ std::vector<LintFinding> LintDomain(absl::string_view domain, absl::string_view 
                                     absl::string_view xml, const v1::GetStatusResponse* agent,
                                     const std::string& socket);
 
-// Joins the findings of two views. What both views say appears once.
+// Joins the findings of two views. A finding of both appears once.
 std::vector<LintFinding> MergeViews(std::vector<LintFinding> defined,
                                     std::vector<LintFinding> running);
 

@@ -62,7 +62,7 @@ struct Issued {
 // ALREADY_EXISTS (one of the files is there), INVALID_ARGUMENT (names the field), as ErrnoStatus.
 absl::StatusOr<Issued> Issue(const std::string& dir, const IssueRequest& request, absl::Time now);
 
-// Adds the certificate to revoked.txt, unless it is there, and writes crl.pem anew. The CRL is
+// Adds the certificate to revoked.txt, unless it is there, and writes crl.pem again. The CRL is
 // valid as long as the root, because nobody renews it daily. Returns the serial in upper-case hex.
 // Errors: NOT_FOUND (no authority there), INVALID_ARGUMENT (no certificate, or one of another
 // authority), DATA_LOSS (revoked.txt is damaged), as ErrnoStatus.

@@ -1,5 +1,5 @@
-// Writes what commands say to a terminal. A server or an agent may have sent a part of it. What it
-// sent must not move the cursor, change colours, or look like a line of ours.
+// Writes what commands say to a terminal. A server or an agent may have sent a part of it. That
+// part must not move the cursor, change colours, or look like a line of ours.
 //
 //   Print(SourcesTable(answer));
 //   Print(absl::StrCat("agent: version ", OneLine(status.version()), "\n"));

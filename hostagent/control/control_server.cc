@@ -203,7 +203,7 @@ struct ControlServer::Impl {
   std::unique_ptr<Acceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<Listener> listener;
-  // Why the socket file is lost and was not made anew; OK = it is not.
+  // Why the socket file is lost and was not made again; OK = it is not.
   absl::Status problem;
   // Writes the file of the guests' sockets.
   std::thread writer;

@@ -61,7 +61,7 @@ class ControlServer {
   // Ends calls, and removes the socket.
   ~ControlServer();
 
-  // Makes the socket file anew when somebody has removed or replaced it; as
+  // Makes the socket file again when somebody has removed or replaced it; as
   // Endpoints::MakeLostAnew(). True = it was not lost before.
   bool MakeLostAnew(Log* log);
 

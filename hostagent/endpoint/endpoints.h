@@ -82,11 +82,11 @@ class Endpoints {
   size_t waiting() const;
   // Closes all and removes their files.
   void Close();
-  // Makes those socket files anew that somebody has removed or replaced: nobody could connect any
-  // more. Connections stay. What cannot be made is logged once and tried again, and is a problem()
-  // meanwhile. A file of the service manager gets the mode and the group that it had, and is this
-  // process's then. Returns how many were not lost before. Call it about once a second; it looks at
-  // some, and goes on where the last call has ended.
+  // Makes those socket files again that somebody has removed or replaced: nobody could connect any
+  // more. Connections stay. A file that cannot be made is logged once and tried again, and is a
+  // problem() meanwhile. A file of the service manager gets the mode and the group that it had, and
+  // is this process's then. Returns how many were not lost before. Call it about once a second; it
+  // looks at some, and goes on where the last call has ended.
   size_t MakeLostAnew();
   // The last call has not looked at all: call it again soon.
   bool more_to_look_at() const { return look_from_ != 0; }
@@ -155,7 +155,7 @@ class Endpoints {
     std::unique_ptr<Listener> listener;
     // Why it waits. The log has said so.
     absl::Status problem;
-    // So many calls of OpenWaiting() do not try it, and so many did not before the last try.
+    // This many calls of OpenWaiting() do not try it, and this many did not before the last try.
     uint32_t rests = 0, last_rests = 0;
     // Since Own() the file waits for the number of its group.
     bool access_due = false;

@@ -150,7 +150,7 @@ absl::StatusOr<gid_t> GroupAt(const std::string& path, const std::string& group)
 // Says in the log why a socket or a pipe is not open yet, and what to do.
 void LogWaiting(const std::string& path, const absl::Status& why, absl::string_view remedy,
                 Log* log);
-// Says in the log that the file of a socket was lost, and whether it was made anew.
+// Says in the log that the file of a socket was lost, and whether it was made again.
 void LogLost(const std::string& path, const absl::Status& made, Log* log);
 
 }  // namespace entropyd

@@ -1,5 +1,5 @@
-// A member of a class that nobody connects to: a named pipe, or the kernel of this host. It wants
-// what it has room for. What its class gives it, it puts there. The class is charged, and
+// A member of a class without a connection: a named pipe, or the kernel of this host. It wants as
+// many bytes as it has room for, and puts there what its class gives. The class is charged, and
 // guest_ceil applies, as with any guest. This class knows how to be a FairQueue::Member. A subclass
 // knows where the bytes go.
 //
@@ -60,7 +60,7 @@ class Feed : public FairQueue::Member {
   uint64_t owed() const { return started_ ? Room() - planned_ : 0; }
   GuestTotals totals() const;
   // The tokens of its ceiling, in nano-bytes; absent where it has none, and before Start(). Another
-  // process starts it with so many.
+  // process starts it with this many.
   absl::optional<int64_t> nano_tokens() const;
   void StartWith(int64_t nano_tokens) { carried_tokens_ = nano_tokens; }
   // Call it about once a second: measures the bytes per second of the last few seconds.

@@ -62,7 +62,7 @@ class Feeds {
   size_t MakeLostAnew();
   // Why the pipe waits; OK = it does not.
   absl::Status problem(const std::string& pipe) const;
-  // How many pipes nobody can open, as they wait or could not be made anew.
+  // How many pipes nobody can open, as they wait or could not be made again.
   size_t waiting() const;
   // Joins the classes. Stops at the first feed that cannot. Errors: of FifoFeed and KernelFeed.
   absl::Status Start();

@@ -41,7 +41,7 @@ namespace entropyd {
 
 class FifoFeed final : public Feed, public EventLoop::Handler {
  public:
-  // PIPE_BUF: a write of so many bytes is whole or refused. It is one page, or part of a larger
+  // PIPE_BUF: a write of this many bytes is whole or refused. It is one page, or part of a larger
   // one.
   static constexpr size_t kFillBytes = 4096;
 

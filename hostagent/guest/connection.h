@@ -107,7 +107,7 @@ class Connection final : public EventLoop::Handler, public FairQueue::Member {
   // The longest hold: then ConnectionHost::unidentified is called.
   static constexpr int64_t kHoldNanos = 200 * kMillisecondNanos;
   // Until somebody has told who the guest is, the connection is read from and gets nothing, and its
-  // commands count nowhere. The time begins anew for one that is held already. REQUIRES: that, or
+  // commands count nowhere. The time begins again for one that is held already. REQUIRES: that, or
   // before Start().
   void Hold();
   // Ends the hold. Does nothing to a connection that is not held.

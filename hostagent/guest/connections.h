@@ -91,9 +91,9 @@ class Connections final : public RefusalWatcher {
   // Takes answers and changes, in any order and as late as they come.
   void OnIdentities(const std::vector<IdentityNews>& news);
   // Asks for all guests again: something may have changed while nobody watched. Begins with those
-  // who are held, and their time begins anew.
+  // who are held, and their time begins again.
   void AskAgain();
-  // Guests that ask for the class are assigned anew.
+  // Guests that ask for the class are assigned again.
   void OnServerSaid(const ServedClass& served, const std::string& why) override;
 
   // By id.

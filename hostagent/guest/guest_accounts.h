@@ -5,8 +5,8 @@
 //   accounts.Leave(connection.account(), connection.totals_here(), now);
 //   accounts.Forget(now);    // about once a second
 //
-// Each connection counts for itself. What it leaves behind is kept here until the guest has had no
-// connection for kKeepNanos. So a guest's figures never go back while it is listed.
+// Each connection counts for itself. Its figures are kept here after its end, until the guest has
+// had no connection for kKeepNanos. So a guest's figures never go back while it is listed.
 //
 // Errors: none.
 //

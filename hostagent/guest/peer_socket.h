@@ -1,5 +1,5 @@
-// The socket of a connection: it is watched, read, and written to. What it does not take is kept
-// until it does.
+// The socket of a connection: it is watched, read, and written to. Bytes that it does not take now
+// are kept until it takes them.
 //
 //   PeerSocket socket(&loop, &handler, std::move(fd));
 //   if (auto status = socket.Begin(/*reads=*/true); !status.ok()) return status;
@@ -40,7 +40,7 @@ class PeerSocket {
   // Begins to watch it: for input if it `reads`, and always for its end. After an error it is
   // closed.
   absl::Status Begin(bool reads);
-  // Watches anew. REQUIRES: Begin().
+  // Watches again. REQUIRES: Begin().
   void Watch(bool reads);
   // Closes it, and wipes what it did not take.
   void Close();

@@ -21,8 +21,8 @@ namespace entropyd {
 
 class PendingRoom {
  public:
-  // What was left unread is read on when there is room for so many commands. A connection that has
-  // at most half of what each may have in any case has that room.
+  // What was left unread is read on when there is room for this many commands. A connection that
+  // has at most half of what each may have in any case has that room.
   static constexpr size_t kReadOnRoom = PendingBudget::kFree / 2;
 
   // The budget outlives it.
@@ -39,7 +39,7 @@ class PendingRoom {
 
   // In runs of like commands.
   size_t most() const { return budget_->Most(guest_, held_); }
-  // The connection's queue now has memory for so many runs.
+  // The connection's queue now has memory for this many runs.
   void Hold(size_t capacity);
 
   // Something is left unread.

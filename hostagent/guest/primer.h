@@ -47,7 +47,7 @@ class Primer {
 
   // Bytes of this step still to be pushed.
   uint64_t want() const { return left_; }
-  // A pass gave it so many of them. They are to be pushed before the pass ends, or given up.
+  // A pass gave it this many of them. They are to be pushed before the pass ends, or given up.
   void Grant(uint32_t bytes) { granted_ += bytes; }
   uint32_t granted() const { return granted_; }
   uint32_t TakeGranted() { return std::exchange(granted_, 0); }

@@ -71,8 +71,8 @@ struct Unsent {
 
 // Puts before the runs of `state` what the peer misses of `unsent`, as commands that came `now`. A
 // reply of which nothing left becomes its command again; a 0x01 for as many bytes as it was to get.
-// If a part of a reply left, the rest is owed as a number. What is left of a reply without entropy
-// is the literal.
+// If a part of a reply left, the rest is owed as a number. The rest of a reply without entropy
+// becomes the literal.
 void OweUnsent(const Unsent& unsent, int64_t now_nanos, SessionState* state);
 
 // Writes ages, not times, because the next process has another clock.

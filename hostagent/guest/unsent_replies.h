@@ -30,7 +30,7 @@ class UnsentReplies {
   bool empty() const { return bytes_.size() == 0; }
   // What the socket is to take next; secret. Valid until the next call.
   absl::Span<const uint8_t> left() const { return bytes_.span().subspan(at_); }
-  // The socket has taken so many bytes of left(). After the last one it gives the memory back.
+  // The socket has taken this many bytes of left(). After the last one it gives the memory back.
   void Took(size_t bytes);
   // Wipes all.
   void Drop();

@@ -78,8 +78,8 @@ class HandoverGiver final : public EventLoop::Handler {
   // Gives the guests to nobody any more. Ends a handover that has begun: its taker learns `why`,
   // and the subject is not called. After Go this does nothing: the guests are another process's.
   void Refuse(const absl::Status& why);
-  // Makes the socket file anew when somebody has removed or replaced it, unless a handover is under
-  // way; as Endpoints::MakeLostAnew(). True = it was not lost before.
+  // Makes the socket file again when somebody has removed or replaced it, unless a handover is
+  // under way; as Endpoints::MakeLostAnew(). True = it was not lost before.
   bool MakeLostAnew();
   // Why the file is lost; OK = it is not.
   const absl::Status& lost_problem() const { return lost_problem_; }

@@ -60,7 +60,7 @@ class ClassAssignment {
   void Withdraw(uint64_t connection);
 
   enum class Answer {
-    // The peer could not be identified. What was known before, if anything, stays.
+    // The peer could not be identified. An earlier answer, if there is one, stays.
     kNobody,
     // Less than was known before: forget the answer.
     kWorse,
@@ -83,7 +83,7 @@ class ClassAssignment {
   static std::string NotGiven(const GuestIdentity& identity, const std::string& served_in);
 
   // Upstream does not serve that class, and `why`; empty = it does. True: assign the guests that
-  // ask for it anew. REQUIRES of all below: the agent has that class.
+  // ask for it again. REQUIRES of all below: the agent has that class.
   bool SetRefused(const std::string& class_name, absl::string_view why);
   // What the server of another process said. It counts until a server of this process has spoken.
   void AdoptRefused(const std::string& class_name, absl::string_view why);

@@ -5,7 +5,8 @@
 //
 // A pid does not mean the same process for ever. So the peer is pinned when it connects: by a pidfd
 // that the kernel made for the socket (SO_PEERPIDFD, Linux 6.5), or else by the process's start
-// time. What was found by pid counts only if the pinned process is still there afterwards.
+// time. An identity that was found by pid counts only if the pinned process is still there
+// afterwards.
 //
 // Errors: none; a peer that cannot be identified has no identity, one that cannot be pinned no pid.
 //

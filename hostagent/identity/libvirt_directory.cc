@@ -20,7 +20,7 @@ namespace entropyd {
 namespace {
 
 constexpr char kSuffix[] = ".xml";
-// The log complains of so many files in the directory, and of no more.
+// The log complains of this many files in the directory, and of no more.
 constexpr size_t kMaxComplaints = 100;
 constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
                              IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;

@@ -262,7 +262,8 @@ bool FairQueue::Distribute(int64_t now_nanos) {
   return !result.more;
 }
 
-// Those who were touched first. Members that want another pass are touched anew, behind the others.
+// Those who were touched first. Members that want another pass are touched again, behind the
+// others.
 void FairQueue::AskTouched(int64_t now_nanos) {
   const size_t n = budget_.TakeVisits(touched_.size());
   for (size_t i = 0; i < n; ++i) {

@@ -1,13 +1,13 @@
-// The members of one class, and how they share what has arrived. It is fair queueing over a
-// ClassTree with only this class. Every member has weight 1 and may have a ceiling of its own. A
-// pass never gives away more than the class buffer holds, so a greedy member gets what others
-// leave.
+// The members of one class, and how they share the bytes that have arrived. It is fair queueing
+// over a ClassTree with only this class. Every member has weight 1 and may have a ceiling of its
+// own. A pass never gives away more than the class buffer holds, so a greedy member gets what
+// others leave.
 //
 // Where members want more than arrives, the buffer would always be empty when a polite member asks.
 // It would then wait for the next arrival, however little it takes. So the last KiB is held back
 // from those who already wait (hostagent/serving/held_back.h). Members that begin to wait get it,
-// at once and out of turn, if they have had no more than the others. What they take is charged to
-// them and refilled first.
+// at once and out of turn, if they have had no more than the others. The bytes that they take are
+// charged to them and refilled first.
 //
 // Before both, a member that has waited for a second and got nothing gets 64 bytes
 // (hostagent/serving/guest_floor.h).
@@ -22,9 +22,9 @@
 //
 // Serve() asks the touched members what they want and distributes. Then every member that was
 // touched or got something delivers. It repeats while members say that another pass would serve
-// them, within the budget of one turn of the loop (hostagent/serving/serve_budget.h). What is left
-// then is unfinished(): the next Serve() goes on with those whose turn it is. So no member keeps
-// the loop from the others, whatever it asks for, even where a class never runs dry.
+// them, within the budget of one turn of the loop (hostagent/serving/serve_budget.h). The rest is
+// unfinished(): the next Serve() goes on with the members whose turn it is. So no request, however
+// large, keeps the loop from the others, even where a class never runs dry.
 //
 // Errors: none.
 //

@@ -22,8 +22,8 @@ class FillerNews {
   // nullptr = nobody is told.
   void SetFiller(ClassFiller* filler) { filler_ = filler; }
 
-  // The class has so many guests now, of whom so many wait. `wants`: the buffer may want more. It
-  // is news when that is so, or when one of the numbers has changed.
+  // The class has this many guests now, of whom this many wait. `wants`: the buffer may want more.
+  // It is news when that is so, or when one of the numbers has changed.
   void Note(uint32_t guests, uint32_t waiting, bool wants) {
     if (wants || guests != guests_ || waiting != waiting_) untold_ = true;
     guests_ = guests;

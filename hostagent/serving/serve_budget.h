@@ -24,9 +24,9 @@ class ServeBudget {
   static constexpr uint32_t kVisits = 256;
   static constexpr uint64_t kMinBytes = 8 * 1024;
   static constexpr uint32_t kMinVisits = 16;
-  // A member that wants another pass counts as so many more. It has written as much as it may; some
-  // of that may be replies without entropy, which nothing else counts. So a turn has 16 passes for
-  // it.
+  // A member that wants another pass counts as this many more. It has written as much as it may;
+  // some of that may be replies without entropy, which nothing else counts. So a turn has 16 passes
+  // for it.
   static constexpr uint32_t kAgainVisits = 15;
 
   // Nothing may be done.

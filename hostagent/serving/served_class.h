@@ -119,8 +119,8 @@ class ServedClass final : public FilledClass {
   // Where a member tells which requests it has answered. Observed in the next Serve().
   AnsweredRequests* answered() { return &answered_; }
 
-  // So many guests are about to come from another process, and want so many bytes to be there: the
-  // buffer is filled as if they were here. Zeros: they have come.
+  // This many guests are about to come from another process, and want this many bytes to be there:
+  // the buffer is filled as if they were here. Zeros: they have come.
   void Expect(uint32_t guests, uint64_t bytes);
   // The buffer is filled to low water for what is expected.
   bool filled() const { return fallback_->level() >= expected_bytes_ / 2; }

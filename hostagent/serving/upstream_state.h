@@ -17,7 +17,7 @@ namespace entropyd {
 
 struct UpstreamState {
   enum class Kind {
-    // No server is attached. What a server has said before counts until another one speaks.
+    // No server is attached. The last server's words count until another one speaks.
     kGone,
     // Attached. The server has said nothing about the class yet.
     kAsked,

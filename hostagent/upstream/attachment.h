@@ -76,7 +76,7 @@ class Attachment {
 
   // Sends Hello and an Open per class at once.
   Attachment(const Context* context, std::string server, std::unique_ptr<EntropyStream> stream);
-  // Cancels. What was promised is void.
+  // Cancels. All promises are void.
   ~Attachment();
 
   // Handles at most `max_messages` messages. After a message that brought bytes for a class has
@@ -120,7 +120,7 @@ class Attachment {
   // What a person can do about a class that is CLOSED; else empty.
   std::string remedy(const Class& of) const;
   // From when on the server counts as silent, as of the last NoteSilence(); kNever = it does not,
-  // or it has promised no heartbeats. What classes wait for plays no part.
+  // or it has promised no heartbeats. It does not matter what classes wait for.
   int64_t silent_since() const { return silent_since_; }
   // The server's last word on the class's channel.
   const v1::ChannelState& state(const Class& of) const { return LaneOf(of).state; }

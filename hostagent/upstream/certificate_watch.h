@@ -1,5 +1,5 @@
 // Watches the files of the agent's certificate on disk: when it expires, what is wrong with them,
-// and when somebody has replaced them. Connections read the files anew by themselves. This class
+// and when somebody has replaced them. Connections read the files again by themselves. This class
 // tells when a new attempt is worthwhile. It also tells people and Prometheus before it is too
 // late: entropyd_agent_certificate_expiry_timestamp_seconds (0 = no certificate that can be used).
 //

@@ -28,8 +28,8 @@ namespace entropyd {
 
 class LossCeilings {
  public:
-  // A server may say anything of up to 64 classes. Of each this many ceilings count, those of the
-  // nearest classes, and names as long as a class may have.
+  // A server may say anything about up to 64 classes. For each class this many ceilings count,
+  // those of the nearest classes, and no name that is longer than a class's name may be.
   static constexpr size_t kMaxAbove = kMaxCeilingsAbove;
   static constexpr size_t kMaxNameBytes = 2 * 256 + 1;
 

@@ -26,7 +26,7 @@ class ServerChoice {
   // A server that refused us for a reason that seldom goes away by itself is left alone for this
   // long.
   static constexpr int64_t kPenaltyNanos = kMinuteNanos;
-  // A stream that lived this long was a success: the back-off begins anew.
+  // A stream that lived this long was a success: the back-off begins again.
   static constexpr int64_t kSuccessNanos = 10 * kSecondNanos;
 
   // REQUIRES: `order` is not empty.

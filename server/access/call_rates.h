@@ -28,7 +28,7 @@ class CallRates {
   // A fleet that starts with one certificate makes many calls at once. So does a script that asks
   // for everything.
   static constexpr int64_t kBurstSeconds = 2;
-  // Identities whose calls were long ago are forgotten when there are so many.
+  // Identities whose calls were long ago are forgotten when there are this many.
   static constexpr size_t kMaxRemembered = 4096;
 
   // From now on. Another limit than before forgives what is owed. REQUIRES: at least 1.

@@ -229,7 +229,7 @@ class Gate {
   mutable absl::flat_hash_set<std::shared_ptr<const PeerCertificate>, PapersHash, SamePapers>
       remembered_ ABSL_GUARDED_BY(mutex_);
   mutable size_t remembered_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // When there are so many, or so much, those that nobody uses are forgotten.
+  // When there are this many, or this much, those that nobody uses are forgotten.
   mutable size_t forget_at_ ABSL_GUARDED_BY(mutex_) = kMaxRemembered;
   mutable size_t forget_at_bytes_ ABSL_GUARDED_BY(mutex_) = kMaxRememberedBytes;
 };

@@ -37,7 +37,7 @@ class ChannelCredit {
   // The channel is closed: what was received counts, the limit stays. The line crossed the CLOSED
   // message on the wire.
   absl::Status Acknowledge(const v1::Line& line, uint64_t max_credit);
-  // So many bytes are on their way. REQUIRES: at most open().
+  // This many bytes are on their way. REQUIRES: at most open().
   void Send(uint64_t bytes) { delivered_.Send(bytes); }
 
   uint64_t limit() const { return limit_; }

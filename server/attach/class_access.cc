@@ -9,14 +9,14 @@
 namespace entropyd {
 namespace {
 
-// Names come from peers, so a log line repeats only so many characters of them.
+// Names come from peers, so a log line repeats only this many characters of them.
 absl::string_view ForLog(absl::string_view name) { return name.substr(0, 128); }
 
-// So many names, of so many characters together, fit on a line. Who has more classes than that does
-// not look for a typo among them. 64 such texts must fit beside the bytes of a message.
+// This many names, of this many characters together, fit on a line. Who has more classes than that
+// does not look for a typo among them. 64 such texts must fit beside the bytes of a message.
 constexpr size_t kMaxNames = 8;
 constexpr size_t kMaxCharacters = 256;
-// The policy is asked of so many classes at most, because a peer can cause this 64 times in a
+// The policy is asked of this many classes at most, because a peer can cause this 64 times in a
 // stream.
 constexpr size_t kMaxAsked = 256;
 

@@ -6,9 +6,8 @@
 //   channel.Send(1000);
 //   channel.Acknowledge(400);            // all three have 600 bytes unconfirmed now
 //
-// Only a Count can be changed, and a change of it reaches all sums above. So a sum is always that
-// of its counts, and nobody has to keep it or to walk the counts for it. What a count has counted
-// stays in the sums when the count is destroyed.
+// Only a Count can be changed, and a change of it reaches all sums above. So a sum is always right,
+// and nobody has to add up the counts. When a count is destroyed, its bytes stay in the sums.
 //
 // Errors: none. The caller checks what the peer says.
 //

@@ -59,7 +59,7 @@ class GetProtocol final : public Protocol, public PendingGet::Owner {
 
   std::unique_ptr<PendingGet> NewGet(PendingGet::Request request);
 
-  // So many may wait from now on. Those that wait already go on.
+  // This many may wait from now on. Those that wait already go on.
   void SetMaxWaiting(uint32_t max_waiting) { max_waiting_ = max_waiting; }
 
   // Refuses new calls from now on. Those that wait go on waiting.

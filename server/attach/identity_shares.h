@@ -42,7 +42,7 @@ class IdentityShares {
     // only streams wait.
     uint64_t in_flight = std::numeric_limits<uint64_t>::max();
     uint32_t gets = 128;
-    // For each Get that may wait, so many answers may be on their way: a caller has its answer
+    // For each Get that may wait, this many answers may be on their way: a caller has its answer
     // before the server hears of it, and may ask again at once.
     static constexpr uint32_t kAnswersPerGet = 4;
     // A stream's start, an agent's message and a Get are one message each. An agent that takes 100
@@ -94,8 +94,8 @@ class IdentityShares {
     void Answered();
     // False: the identity has sent its messages of this second. REQUIRES: it is a place.
     bool TakeMessage(int64_t now_nanos) const;
-    // 0 = the log gets no line of this event; else one for so many. In ten seconds an identity has
-    // a line of each kind for each stream that it may have: honest agents come one by one.
+    // 0 = the log gets no line of this event; else one for this many. In ten seconds an identity
+    // has a line of each kind for each stream that it may have: honest agents come one by one.
     uint64_t AskLine(StreamEvent event, int64_t now_nanos) const;
 
    private:

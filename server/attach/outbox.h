@@ -104,7 +104,7 @@ class Outbox final : public ByteBudget::Waiter {
   // limit is the deadline of its end.
   bool Stuck(int64_t now_nanos) const;
 
-  // Nothing is planned or told from now on. What is on its way has time until then.
+  // Nothing is planned or told from now on. A message on its way has time until the deadline.
   void Close(int64_t deadline_nanos);
   int64_t end_deadline_nanos() const { return end_deadline_nanos_; }
   // True once: when the outbox is closed and nothing is on its way any more.

@@ -130,8 +130,8 @@ class Session final : public MailNode, private Outbox::Owner {
   void BeginDrain(absl::string_view reason, int64_t now_nanos, int64_t deadline_nanos);
 
   Outbox* outbox() { return &outbox_; }
-  // The head of the message that the outbox has begun: seq, welcome, states, drain. A heartbeat
-  // bears the seq only. What it holds counts as told. States that it has no room for stay due.
+  // The head of the message that the outbox has begun: seq, welcome, states, drain. A heartbeat has
+  // only the seq. Everything in the head counts as told. States that it has no room for stay due.
   v1::ServerMessage TakeHead(int64_t now_nanos);
 
   // Says why the session's time is up; kNone = it is not.

@@ -31,7 +31,7 @@ absl::Status Prefixed(absl::string_view what, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
 }
 
-// Names come from peers, so an error repeats only so many characters of them.
+// Names come from peers, so an error repeats only this many characters of them.
 std::string Shown(const std::string& name) { return name.substr(0, 128); }
 
 // "rate=16KiB/s ceil=none" of a configured class, for the keys that are set in `keys`.

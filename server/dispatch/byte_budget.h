@@ -91,7 +91,7 @@ class ByteBudget {
   // nothing is reserved here.
   void CountIn(ByteShare* share) { share_ = share; }
 
-  // Another limit from now on. What is reserved stays reserved.
+  // Another limit from now on. Reserved bytes stay reserved.
   void SetLimit(uint64_t limit, uint64_t wake_bytes) {
     limit_ = limit;
     wake_bytes_ = wake_bytes;

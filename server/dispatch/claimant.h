@@ -25,10 +25,10 @@ struct Leaf;
 
 // The claimants of one identity in one leaf. n of them weigh 1/n each of what each would alone.
 //
-// A join or a leave changes n, but weighs anew only the next few of them, in turn, so that its cost
-// does not depend on n. A claimant that is left out is weighed when its turn comes, or when it says
-// that its guests have changed. Until then the identity's weight is a little too high or too low,
-// and what it can gain is bounded by the credit that each claimant has.
+// A join or a leave changes n, but computes new weights only for the next few of them, in turn, so
+// that its cost does not depend on n. A claimant that is left out is weighed when its turn comes,
+// or when it says that its guests have changed. Until then the identity's weight is a little too
+// high or too low, and what it can gain is bounded by the credit that each claimant has.
 class IdentityMembers {
  public:
   // More than an identity has in a leaf with the shares' usual limits: then all weights are exact.

@@ -86,7 +86,7 @@ void DispatchLoop::TakeTurn(Overtime overtime) {
 }
 
 // Moves the thread's next look to an earlier time, never to a later one: the thread computes it
-// anew each time.
+// again each time.
 void DispatchLoop::WakeAt(int64_t nanos) {
   int64_t current = wake_nanos_.load(std::memory_order_acquire);
   while (nanos < current) {

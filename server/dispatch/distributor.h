@@ -1,5 +1,5 @@
-// Serves those who wait: passes over the pools, and offers what each has to the claimants in its
-// leaves, in the order of its class tree.
+// Serves the claimants that wait: goes over the pools, and offers the bytes of each pool to the
+// claimants in its leaves, in the order of its class tree.
 //
 //   Distributor distributor(&classes, &budgets.all, clock);
 //   do {

@@ -33,7 +33,7 @@ constexpr size_t kReadBytes = 64;
 // Commands of generators are a few bytes. This much fits into the buffer of any device.
 constexpr size_t kMaxInitBytes = 256;
 
-// A serial line of 9600 bit/s takes so many bytes within 270 ms.
+// A serial line of 9600 bit/s takes this many bytes within 270 ms.
 constexpr int kInitPatienceMillis = 500;
 
 // Enough for every pool. At this rate, without a break, an ideal device fails the continuous test
@@ -50,7 +50,7 @@ UniqueFd OpenNames(const std::string& path) {
   return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
 }
 
-// The line at the front of an open file; "" when there is none. The kernel makes it anew for each
+// The line at the front of an open file; "" when there is none. The kernel makes it again for each
 // read at offset 0.
 std::string ReadLine(const UniqueFd& fd) {
   if (!fd) return "";

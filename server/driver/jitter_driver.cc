@@ -33,7 +33,7 @@ constexpr size_t kCacheLine = 64;
 constexpr size_t kReadBytes = 64;  // half a millisecond
 constexpr uint64_t kDefaultMaxRate = 1 << 10;
 
-// Open() measures so many deltas. If more than 15/16 of them were equal, each would be worth less
+// Open() measures this many deltas. If more than 15/16 of them were equal, each would be worth less
 // than 0.1 bit.
 constexpr int kOpenDeltas = 1024;
 constexpr int kMaxAlike = kOpenDeltas / 16 * 15;

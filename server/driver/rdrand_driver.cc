@@ -24,7 +24,7 @@ constexpr size_t kReadBytes = 4096;
 // reading and testing cost about 2 % of one core.
 constexpr uint64_t kDefaultMaxRate = 2 << 20;
 
-// Open() compares so many words, because some processors repeat one value for ever.
+// Open() compares this many words, because some processors repeat one value for ever.
 constexpr int kOpenWords = 8;
 
 #if defined(__x86_64__)

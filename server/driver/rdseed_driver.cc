@@ -32,7 +32,7 @@ constexpr size_t kReadBytes = 64;
 // cores of the processor share one generator.
 constexpr uint64_t kDefaultMaxRate = 32 << 10;
 
-// Open() compares so many words, because a processor after a faulty resume repeats one value for
+// Open() compares this many words, because a processor after a faulty resume repeats one value for
 // ever.
 constexpr int kOpenWords = 8;
 

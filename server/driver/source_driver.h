@@ -34,7 +34,7 @@ class SourceDriver {
   virtual absl::StatusOr<std::string> Open() = 0;
 
   // Reads up to out.size() fresh raw bytes, never any that an earlier Read() gave.
-  //   > 0        so many bytes; fewer than asked for is normal.
+  //   > 0        this many bytes; fewer than asked for is normal.
   //   0          nothing yet (EAGAIN): the caller waits 10 ms and asks again; after
   //              SourceClaims::silence_nanos without a byte it gives the device up.
   //   an error   the device is gone or broken (ENODEV, end of file); the caller closes it.

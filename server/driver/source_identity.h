@@ -87,7 +87,7 @@ std::string RootOfFile(const struct stat& file);
 // The root of the file at the end of all links; of the path itself when no file is there.
 std::string RootOfPath(const std::string& path);
 // The root of HOST:PORT, whatever its spelling. All ways to say "this machine" give one root. It
-// asks no name service. What is no HOST:PORT stays as it is; the drivers refuse it.
+// asks no name service. A text that is no HOST:PORT stays as it is; the drivers refuse it.
 std::string RootOfAddress(absl::string_view address);
 
 // Whether a device is /dev/hwrng, whatever its node is called.

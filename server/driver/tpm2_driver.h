@@ -6,7 +6,7 @@
 // virtual machine's /dev/tpmrm0 is software too.
 //
 // A TPM that is busy (RETRY, YIELDED, TESTING) has nothing yet. After any other error the driver
-// builds the way to it anew, because after a broken connection the TCTI gives the same error for
+// builds the way to it again, because after a broken connection the TCTI gives the same error for
 // ever.
 //
 // The TSS waits for an answer without a limit: Create() puts the driver behind a GuardedDriver.

@@ -84,7 +84,7 @@ class HealthMonitor {
   // examines nothing after it.
   absl::optional<Alarm> Feed(absl::Span<const uint8_t> bytes);
 
-  // Forgets runs and open windows, for a device that was opened anew. It remembers the alarms of
+  // Forgets runs and open windows, for a device that was opened again. It remembers the alarms of
   // the past million samples.
   void RestartStream();
 

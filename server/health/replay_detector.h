@@ -1,4 +1,4 @@
-// Replay detector: detects whether a source repeats what it gave before.
+// Replay detector: detects whether a source repeats earlier bytes.
 //
 //   ReplayDetector detector = ReplayDetector::Create(4, arena).value();
 //   if (auto verdict = detector.Feed(bytes)) …

@@ -8,8 +8,8 @@
 // DRBG passes whatever its seed is worth. They show output that was damaged on its way: stuck,
 // zeroed, biased, or with words given twice.
 //
-// The first block is examined, then one in kBlocksPerExamined. Of an open block the object keeps
-// only counts, its open run and its last two words. It wipes them at the end of the block and in
+// The first block is examined, then one in kBlocksPerExamined. For an open block the object keeps
+// only counts, the open run and the last two words. It wipes them at the end of the block and in
 // its destructor.
 //
 // Errors: none. It does no I/O and reads no clock.

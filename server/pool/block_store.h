@@ -36,8 +36,8 @@ class BlockStore {
   // XORs the oldest bytes into `out` and wipes them here. REQUIRES: out.size() <= bytes().
   void XorOut(absl::Span<uint8_t> out);
 
-  // Takes whole blocks from `other`, the oldest first, as far as there is room. What is left of a
-  // block that has begun to leave is not taken. REQUIRES: empty.
+  // Takes whole blocks from `other`, the oldest first, as far as there is room. A block of which a
+  // part has left is not taken. REQUIRES: empty.
   void TakeFrom(BlockStore* other);
 
   // Wipes every block of that group, and what is left of a block that has begun to leave. The

@@ -44,7 +44,7 @@ class Sha512 {
   Sha512& operator=(Sha512&&) noexcept;
   ~Sha512();
   void Update(absl::Span<const uint8_t> bytes);
-  // Writes the digest of the bytes since the last Finish() and begins anew. REQUIRES: `digest` is
+  // Writes the digest of the bytes since the last Finish() and begins again. REQUIRES: `digest` is
   // kBytes long. Errors: INTERNAL when OpenSSL has failed since then; the digest is then wiped.
   absl::Status Finish(absl::Span<uint8_t> digest);
   void Restart();

@@ -9,7 +9,7 @@
 namespace entropyd {
 namespace {
 
-// So many bytes of getrandom(2) go into every generate call. The kernel learns of a restored or
+// This many bytes of getrandom(2) go into every generate call. The kernel learns of a restored or
 // forked virtual machine, user space does not, and a snapshot must not repeat its output.
 constexpr size_t kFreshBytes = 32;
 

@@ -3,9 +3,9 @@
 //   DrbgReader reader(pool, host, CtrDrbg::Create(provider).value(), number);
 //   absl::StatusOr<uint64_t> generation = reader.Read(out, epoch);
 //
-// The child takes a new seed after so many calls, after each new seed of the root, and when its own
-// is older than the pool's interval. Each call mixes in 32 bytes of getrandom(2). For quality full
-// the reader XORs its output with stored bytes of the pool, which leave the store.
+// The child takes a new seed after this many calls, after each new seed of the root, and when its
+// own is older than the pool's interval. Each call mixes in 32 bytes of getrandom(2). For quality
+// full the reader XORs its output with stored bytes of the pool, which leave the store.
 //
 // A reader of quality drbg takes the pool's lock only for a seed: what it must know at each call is
 // published.

@@ -70,9 +70,9 @@ class EntropyPool final : public Pool, public SourceSink, private DrbgReader::Ho
     bool is_new = false;
   };
 
-  // The pool asks for a fresh seed after so many bytes of output, whatever the interval …
+  // The pool asks for a fresh seed after this many bytes of output, whatever the interval …
   static constexpr uint64_t kReseedBytes = uint64_t{1} << 30;
-  // … and stops when none came after so many. This is far below the limit of AES-256 in counter
+  // … and stops when none came after this many. This is far below the limit of AES-256 in counter
   // mode.
   static constexpr uint64_t kMaxBytesPerSeed = uint64_t{1} << 40;
 

@@ -216,7 +216,7 @@ class AdminService final : public v1::Admin::CallbackService {
   }
 
  private:
-  // Lets others have a turn after so many agents.
+  // Lets others have a turn after this many agents.
   void ListSomeAgents(const std::shared_ptr<AgentList>& list, v1::ListAgentsResponse* response,
                       grpc::ServerUnaryReactor* reactor, int64_t now_nanos) {
     if (!list->AddSome(parts_.protocols->attach()->registry(), now_nanos, response)) {

@@ -69,7 +69,7 @@ class OpenCalls {
 
   mutable absl::Mutex mutex_;
   std::vector<Entry> entries_ ABSL_GUARDED_BY(mutex_);
-  // When there are so many, those that have ended go. It is twice what was left the last time, so
+  // When there are this many, those that have ended go. It is twice what was left the last time, so
   // that a call costs the same, however many are open.
   size_t sweep_at_ ABSL_GUARDED_BY(mutex_) = kFewestSwept;
 };

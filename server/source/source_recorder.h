@@ -76,8 +76,8 @@ class SourceRecorder {
   }
   // How many samples the row still lacks, as far as there is room; 0 = the reader is slow.
   uint64_t Wanted() const;
-  // Takes samples. After kRowComplete the source must open the device anew. kComplete has ended the
-  // recording.
+  // Takes samples. After kRowComplete the source must open the device again. kComplete has ended
+  // the recording.
   Progress Put(absl::Span<const uint8_t> samples);
   // Ends the recording and gives this reason.
   void Fail(absl::string_view why);

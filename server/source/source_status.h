@@ -40,7 +40,7 @@ class SourceStatus {
   void CountStartup();
   void CountReadError();
   void CountAlarm(HealthMonitor::Test test);
-  // Computes the rate anew. It is an average over the last 2 s.
+  // Computes the rate again. It is an average over the last 2 s.
   void MeasureRate(int64_t now_nanos);
 
  private:

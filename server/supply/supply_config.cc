@@ -304,7 +304,7 @@ void CheckSeedAge(const EntropyPool::Options& options, const SupplyPlan& plan,
     const auto group = seconds.emplace(member.group, own).first;
     group->second = std::min(group->second, own);
   }
-  // The pool needs a fresh seed of so many groups, so the fastest ones decide.
+  // The pool needs a fresh seed of this many groups, so the fastest ones decide.
   std::vector<std::pair<double, std::string>> order;
   order.reserve(seconds.size());
   for (const auto& [group, own] : seconds) order.emplace_back(own, group);
