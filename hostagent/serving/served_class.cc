@@ -106,8 +106,8 @@ void ServedClass::Pass(int64_t now_nanos, uint32_t sharers) {
   news_.Note(guests, waiting, !fallback_->Spares(0));
 }
 
-// As LocalFallback::Judge() sees it: while the buffer has bytes, nothing is lost, and who is owed some
-// waits for something else.
+// As LocalFallback::Judge() sees it: while the buffer has bytes, nothing is lost, and a guest that
+// is owed some waits for something else.
 bool ServedClass::LossIsDue(int64_t now_nanos) const {
   return now_nanos >= upstream_.lost_at && fallback_->demand().owed > 0 &&
          fallback_->level() == 0 && fallback_->mode() == LocalFallback::Mode::kUpstream;
