@@ -108,10 +108,10 @@ absl::Status Trust::Parts::LookUp(const STACK_OF(X509) * chain) const {
     X509* const cert = sk_X509_value(chain, i);
     for (const CrlPtr& list : lists) {
       if (!Revokes(list.get(), cert)) continue;
-      if (i == 0) return absl::UnauthenticatedError("is revoked");
-      return absl::UnauthenticatedError(absl::StrCat("is signed by ",
-                                                     ShowName(X509_get_subject_name(cert)),
-                                                     ", whose own certificate is revoked"));
+      if (i == 0) return absl::PermissionDeniedError("is revoked");
+      return absl::PermissionDeniedError(absl::StrCat("is signed by ",
+                                                      ShowName(X509_get_subject_name(cert)),
+                                                      ", whose own certificate is revoked"));
     }
   }
   return absl::OkStatus();

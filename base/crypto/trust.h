@@ -38,8 +38,9 @@ class Trust {
   ~Trust();
 
   // What TLS verified when the peer came may not hold any more. `chain_pem` is what the peer sent
-  // besides its leaf, and may be empty. Errors: UNAUTHENTICATED; the message goes on after "the
-  // certificate of X ". Does not look at the time.
+  // besides its leaf, and may be empty. Errors: PERMISSION_DENIED when it or a CA above it is
+  // revoked, UNAUTHENTICATED when no CA vouches for it; the message goes on after "the certificate
+  // of X ". Does not look at the time.
   absl::Status Check(absl::string_view leaf_pem, absl::string_view chain_pem) const;
 
   // The same, of a chain that is valid at `now`: a CA that was renewed stands in a bundle twice,

@@ -140,7 +140,7 @@ void LookAtCrl(const Subject& subject, Report* report) {
                          .key = "tls.crl"});
   }
   const absl::Status own = lists->trust->Check(ReadSystemFile(tls.cert), "");
-  if (absl::StrContains(own.message(), "revoked")) {
+  if (absl::IsPermissionDenied(own)) {
     return report->Broken({.what = absl::StrCat(tls.cert, " ", own.message()),
                            .why = "agents that have the list refuse this server",
                            .mend = IssueCommand(subject.service, ""),

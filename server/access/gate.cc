@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 
@@ -89,9 +88,8 @@ Gate::Refused Gate::JudgeCertificate(const PeerCertificate& certificate, const R
   const absl::Time now = clock_->WallTime();
   const absl::Status trusted = certificate.Check(*rules.trust, rules.number, now);
   if (!trusted.ok()) {
-    const bool revoked = absl::StrContains(trusted.message(), "revoked");
-    absl::Status why(trusted.code(), absl::StrCat(of, trusted.message()));
-    if (!revoked) {
+    absl::Status why = absl::UnauthenticatedError(absl::StrCat(of, trusted.message()));
+    if (!absl::IsPermissionDenied(trusted)) {
       return {std::move(why), "untrusted", denied_untrusted_, tls::Refusal::kUntrusted};
     }
     return {std::move(why), "revoked", denied_revoked_, tls::Refusal::kRevoked};

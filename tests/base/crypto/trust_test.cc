@@ -52,7 +52,7 @@ TEST_F(TrustTest, WhoLeadsToACaOfTheBundleMayComeInAndNobodyElse) {
 TEST_F(TrustTest, ARevokedLeafIsLookedUpWithItsIssuer) {
   const std::string both = root_.cert_pem() + other_.cert_pem();
   const std::string list = root_.Crl({7});
-  EXPECT_EQ(Verdict(both, list, Leaf(root_, 7)), "UNAUTHENTICATED: is revoked");
+  EXPECT_EQ(Verdict(both, list, Leaf(root_, 7)), "PERMISSION_DENIED: is revoked");
   EXPECT_EQ(Verdict(both, list, Leaf(root_, 8)), "OK");
   EXPECT_EQ(Verdict(both, list, Leaf(other_, 7)), "OK") << "two CAs may use the same serial";
 }
@@ -60,7 +60,7 @@ TEST_F(TrustTest, ARevokedLeafIsLookedUpWithItsIssuer) {
 TEST_F(TrustTest, ARevokedCaOnTheWayRevokesAllThatItSigned) {
   const std::string list = root_.Crl({5});
   const std::string revoked =
-      "UNAUTHENTICATED: is signed by CN=MIDDLE, whose own certificate is revoked";
+      "PERMISSION_DENIED: is signed by CN=MIDDLE, whose own certificate is revoked";
   EXPECT_EQ(Verdict(root_.cert_pem(), list, Leaf(middle_, 7), middle_.cert_pem()), revoked);
   const std::string both = root_.cert_pem() + middle_.cert_pem();
   EXPECT_EQ(Verdict(both, list, Leaf(middle_, 7)), revoked) << "the peer need not send it";
@@ -71,8 +71,8 @@ TEST_F(TrustTest, ARevokedCaOnTheWayRevokesAllThatItSigned) {
 TEST_F(TrustTest, SeveralListsInOneFileAddUp) {
   const std::string both = root_.cert_pem() + middle_.cert_pem();
   const std::string lists = root_.Crl({1000}) + middle_.Crl({7}) + root_.Crl({8});
-  EXPECT_EQ(Verdict(both, lists, Leaf(middle_, 7)), "UNAUTHENTICATED: is revoked");
-  EXPECT_EQ(Verdict(both, lists, Leaf(root_, 8)), "UNAUTHENTICATED: is revoked");
+  EXPECT_EQ(Verdict(both, lists, Leaf(middle_, 7)), "PERMISSION_DENIED: is revoked");
+  EXPECT_EQ(Verdict(both, lists, Leaf(root_, 8)), "PERMISSION_DENIED: is revoked");
   EXPECT_EQ(Verdict(both, lists, Leaf(root_, 7)), "OK");
   EXPECT_EQ(Verdict(both, lists, Leaf(middle_, 8)), "OK");
 }
