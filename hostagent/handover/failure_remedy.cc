@@ -8,6 +8,11 @@
 namespace entropyd {
 
 std::string FailureRemedy(HandoverPurpose purpose, const absl::Status& why) {
+  // Another one is under way. The reason says when to try again, and nothing is to be mended.
+  if (absl::IsAborted(why) && absl::StrContains(why.message(), "not now: ")) {
+    return purpose == HandoverPurpose::kUpgrade ? "this process serves on"
+                                                : "the old configuration stays in use until then";
+  }
   // The taker attaches to a server before it takes over.
   const absl::string_view server = absl::StrContains(why.message(), "not attached")
                                        ? ConnectionRemedy(why.message())

@@ -24,6 +24,14 @@ TEST(FailureRemedyTest, AServerThatIsNotReachedHasItsOwn) {
   EXPECT_THAT(FailureRemedy(HandoverPurpose::kReload, why), HasSubstr("start the server"));
 }
 
+TEST(FailureRemedyTest, WhatIsNotNowNeedsNoMending) {
+  const absl::Status why = absl::AbortedError("reload: not now: try again in a minute");
+  EXPECT_EQ(FailureRemedy(HandoverPurpose::kUpgrade, why), "this process serves on");
+  EXPECT_EQ(
+      WithRemedy(HandoverPurpose::kReload, why).message(),
+      "reload: not now: try again in a minute; the old configuration stays in use until then");
+}
+
 TEST(FailureRemedyTest, WhatHasNothingToDoWithTheServerGetsNoAdviceAboutIt) {
   EXPECT_EQ(FailureRemedy(HandoverPurpose::kUpgrade,
                           absl::PermissionDeniedError("read key h.key: Permission denied")),
