@@ -30,10 +30,12 @@ TEST(SlowCallTest, ACallThatEndsBeforeTellsNothing) {
 }
 
 TEST(SlowCallTest, ALimitThatComesFirstAndNobodyToTellNeedNoThread) {
-  bool told = false;
-  const SlowCall::Tell tell = [&told](absl::string_view, absl::Duration) { told = true; };
-  { const SlowCall slow(tell, "host:7743", absl::ZeroDuration(), absl::ZeroDuration()); }
-  EXPECT_FALSE(told);
+  absl::Notification told;
+  const SlowCall::Tell tell = [&told](absl::string_view, absl::Duration) { told.Notify(); };
+  {
+    const SlowCall slow(tell, "host:7743", absl::ZeroDuration(), absl::ZeroDuration());
+    EXPECT_FALSE(told.WaitForNotificationWithTimeout(absl::Milliseconds(200)));
+  }
   const SlowCall::Tell nobody;
   const SlowCall slow(nobody, "host:7743", absl::Seconds(35), absl::ZeroDuration());
 }

@@ -26,13 +26,13 @@ class ReconfigurerTest : public ReloadFixture {
     return {response.change().begin(), response.change().end()};
   }
   std::vector<v1::Class> Classes() {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListClassesResponse response;
     EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListClasses(&context, {}, &response).ok());
     return {response.class_().begin(), response.class_().end()};
   }
   std::vector<std::string> Sources() {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListSourcesResponse response;
     EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListSources(&context, {}, &response).ok());
     std::vector<std::string> names;
@@ -132,7 +132,7 @@ TEST_F(ReconfigurerTest, SourcesComeAndGoAndChangeUnderLoad) {
   Check(agent.get(), 0, 100'000);
 
   // Its recording ends, and says why.
-  grpc::ClientContext context;
+  BoundedContext context;
   v1::RecordSourceRequest request;
   request.set_name("other");
   request.set_samples(1 << 30);

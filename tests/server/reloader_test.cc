@@ -77,7 +77,7 @@ TEST_F(GrpcReloadTest, ARevokedReadersCallEndsWhileItWaits) {
 
 TEST_F(GrpcReloadTest, ARevokedOperatorsRecordingEnds) {
   const auto admin = v1::Admin::NewStub(Channel("operator"));
-  grpc::ClientContext context;
+  BoundedContext context;
   v1::RecordSourceRequest request;
   request.set_name("kernel");
   request.set_samples(1 << 30);
@@ -96,7 +96,7 @@ TEST_F(GrpcReloadTest, ARevokedOperatorsRecordingEnds) {
 
 TEST_F(GrpcReloadTest, ARecordingEndsWhenRawSamplesMayNotLeaveTheServerAnyMore) {
   const auto admin = v1::Admin::NewStub(Channel("operator"));
-  grpc::ClientContext context;
+  BoundedContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   v1::RecordSourceRequest request;
   request.set_name("kernel");
@@ -115,7 +115,7 @@ TEST_F(GrpcReloadTest, ARecordingEndsWhenRawSamplesMayNotLeaveTheServerAnyMore) 
 
 TEST_F(GrpcReloadTest, ARecordingThatNobodyReadsIsCancelled) {
   const auto admin = v1::Admin::NewStub(Channel("operator"));
-  grpc::ClientContext context;
+  BoundedContext context;
   v1::RecordSourceRequest request;
   request.set_name("kernel");
   request.set_samples(1 << 30);
@@ -278,7 +278,7 @@ TEST_F(GrpcReloadTest, WhatTimeMendsIsTakenWithoutAChange) {
   // The operator's clock is not put forward, so a new connection would be refused.
   const auto channel = Channel("operator");
   const auto problem = [&channel] {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListAgentsResponse response;
     EXPECT_TRUE(v1::Admin::NewStub(channel)->ListAgents(&context, {}, &response).ok());
     return response.reload_problem();
@@ -300,7 +300,7 @@ TEST_F(GrpcReloadTest, WhatTimeMendsIsTakenWithoutAChange) {
 TEST_F(GrpcReloadTest, ANewCertificateIsServedAndOldStreamsGoOn) {
   std::unique_ptr<Agent> agent = AttachReady("h1");
   const auto served = [this] {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListAgentsResponse response;
     EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListAgents(&context, {}, &response).ok());
     const auto names = context.auth_context()->FindPropertyValues("x509_common_name");
@@ -338,7 +338,7 @@ TEST_F(GrpcReloadTest, OperatorsReloadAndAreTold) {
   EXPECT_TRUE(Reload(&response).ok());
   EXPECT_EQ(response.change_size(), 0);
   EXPECT_THAT(response.needs_restart(), ElementsAre("listen")) << "until it is restarted";
-  grpc::ClientContext context;
+  BoundedContext context;
   v1::ListAgentsResponse status;
   EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListAgents(&context, {}, &status).ok());
   EXPECT_THAT(status.needs_restart(), ElementsAre("listen")) << "entropyctl status shows it";
@@ -352,7 +352,7 @@ TEST_F(GrpcReloadTest, OperatorsReloadAndAreTold) {
 }
 
 TEST_F(GrpcReloadTest, AReloadThatWaitsEndsWithTheServer) {
-  grpc::ClientContext context;
+  BoundedContext context;
   const auto stub = v1::Admin::NewStub(Channel("operator"));
   grpc::Status status;
   v1::ReloadServerResponse response;

@@ -36,7 +36,7 @@ class GrpcServerTest : public ServerFixture {
 
 TEST_F(GrpcServerTest, ItIsReadyUntilItDrains) {
   EXPECT_TRUE(Await("/readyz", "HTTP/1.1 200 ")) << Answer("/readyz");
-  grpc::ClientContext context;
+  BoundedContext context;
   v1::DrainResponse response;
   ASSERT_TRUE(v1::Admin::NewStub(Channel("operator"))->Drain(&context, {}, &response).ok());
   EXPECT_THAT(Answer("/readyz"), AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("drains")));

@@ -53,7 +53,7 @@ void ExpectRefused(const std::vector<Refusal>& refusals) {
   }
 }
 
-TEST(ClassTreeConfigTest, WrongFiguresAreRefusedNamingClassValueAndRemedy) {
+TEST(ClassTreeConfigTest, WrongRatesAndCeilingsAreRefusedNamingClassValueAndRemedy) {
   const ClassTree::ClassSpec root{.name = "root"};
   ExpectRefused({
       {{root, {.name = "a", .parent = "root", .rate = 4096, .ceil = 1024}},
@@ -71,6 +71,12 @@ TEST(ClassTreeConfigTest, WrongFiguresAreRefusedNamingClassValueAndRemedy) {
        "class 'a'",
        "ceil 0",
        "leave it out"},
+  });
+}
+
+TEST(ClassTreeConfigTest, WrongBurstsWeightsAndPrioritiesAreRefused) {
+  const ClassTree::ClassSpec root{.name = "root"};
+  ExpectRefused({
       {{root, {.name = "a", .parent = "root", .rate = 1000, .burst = 4095}},
        "class 'a'",
        "burst 4095B is below 4KiB",

@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "tests/base/crypto/fixed_random.h"
 #include "tests/server/pool/entropy_pool_fixture.h"
 
 namespace entropyd {
@@ -249,6 +250,25 @@ TEST_F(EntropyPoolTest, M7_NoSeedStaysBehindWithASourceThatDidNotGiveIt) {
   EXPECT_FALSE(pool_->State().ready()) << "all of it came from one of the two";
   Add(0, kBlockSamples);
   EXPECT_TRUE(pool_->State().ready());
+}
+
+TEST_F(EntropyPoolTest, WhatASourceWithoutCreditGaveGoesWhenItFails) {
+  const FixedRandom zeros;
+  const auto bytes_after = [this](bool mixes, bool fails) {
+    reader_.reset();
+    Make(v1::QUALITY_DRBG);
+    for (const int member : {0, 2}) Healthy(member);
+    if (mixes) pool_->Add(2, std::vector<uint8_t>(100, 7));
+    if (fails) pool_->SetSourceState(2, v1::SOURCE_STATE_QUARANTINED);
+    pool_->Add(0, std::vector<uint8_t>(kBlockSamples, 9));
+    std::vector<uint8_t> out;
+    EXPECT_TRUE(Read(64, &out).ok());
+    return out;
+  };
+  const std::vector<uint8_t> without = bytes_after(false, false);
+  EXPECT_EQ(bytes_after(false, false), without) << "nothing else is in them";
+  EXPECT_NE(bytes_after(true, false), without);
+  EXPECT_EQ(bytes_after(true, true), without);
 }
 
 TEST_F(EntropyPoolTest, ASourceWithoutCreditMovesNobody) {

@@ -31,7 +31,7 @@ class AdminServiceTest : public ServerFixture {
   // The answer of Admin to `who`.
   grpc::Status SetCeil(const std::string& who, const std::string& name, uint64_t ceil,
                        v1::SetClassResponse* response) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::SetClassRequest request;
     request.set_pool("default");
     request.set_class_(name);
@@ -39,25 +39,25 @@ class AdminServiceTest : public ServerFixture {
     return v1::Admin::NewStub(Channel(who))->SetClass(&context, request, response);
   }
   grpc::Status Reset(const std::string& who, v1::ResetClassResponse* response) {
-    grpc::ClientContext context;
+    BoundedContext context;
     return v1::Admin::NewStub(Channel(who))->ResetClass(&context, {}, response);
   }
   grpc::Status ResetSource(const std::string& name) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ResetSourceRequest request;
     request.set_name(name);
     v1::ResetSourceResponse response;
     return v1::Admin::NewStub(Channel("operator"))->ResetSource(&context, request, &response);
   }
   grpc::Status Drain(bool end) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::DrainRequest request;
     request.set_end(end);
     v1::DrainResponse response;
     return v1::Admin::NewStub(Channel("operator"))->Drain(&context, request, &response);
   }
   grpc::Status Record(uint64_t samples) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::RecordSourceRequest request;
     request.set_name("kernel");
     request.set_samples(samples);
@@ -68,7 +68,7 @@ class AdminServiceTest : public ServerFixture {
     return reader->Finish();
   }
   v1::ListClassDifferencesResponse Differences() {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListClassDifferencesResponse response;
     EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))
                     ->ListClassDifferences(&context, {}, &response)
@@ -76,7 +76,7 @@ class AdminServiceTest : public ServerFixture {
     return response;
   }
   uint64_t CeilOf(const std::string& name) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListClassesResponse response;
     EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListClasses(&context, {}, &response).ok());
     for (const v1::Class& one : response.class_()) {
@@ -93,7 +93,7 @@ TEST_F(AdminServiceTest, OperatorsListAndDrain) {
   ASSERT_EQ(agent->ReadBytes(100).size(), 100u);
   const auto admin = v1::Admin::NewStub(Channel("operator"));
   {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListAgentsResponse response;
     ASSERT_TRUE(admin->ListAgents(&context, {}, &response).ok());
     ASSERT_EQ(response.agent_size(), 1);
@@ -102,7 +102,7 @@ TEST_F(AdminServiceTest, OperatorsListAndDrain) {
     EXPECT_EQ(response.agent(0).unconfirmed_bytes(), 100u);
   }
   {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListClassesResponse response;
     ASSERT_TRUE(admin->ListClasses(&context, {}, &response).ok());
     ASSERT_EQ(response.class__size(), 3);
@@ -110,13 +110,13 @@ TEST_F(AdminServiceTest, OperatorsListAndDrain) {
     EXPECT_EQ(response.class_(0).delivered_bytes(), 100u);
   }
   {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListPoolsResponse response;
     ASSERT_TRUE(admin->ListPools(&context, {}, &response).ok());
     EXPECT_TRUE(response.pool(0).ready());
   }
   {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::DrainRequest request;
     v1::DrainResponse response;
     request.set_identity("spiffe://test/agent/h1");
@@ -130,7 +130,7 @@ TEST_F(AdminServiceTest, OperatorsListAndDrain) {
 TEST_F(AdminServiceTest, OperatorsTestResetAndRecordSources) {
   const auto admin = v1::Admin::NewStub(Channel("operator"));
   {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::TestSourceRequest request;
     request.set_name("kernel");
     v1::TestSourceResponse response;
@@ -139,7 +139,7 @@ TEST_F(AdminServiceTest, OperatorsTestResetAndRecordSources) {
     EXPECT_GE(response.source().startups(), 2u);
   }
   {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ResetSourceRequest request;
     request.set_name("nobody");
     v1::ResetSourceResponse response;
@@ -148,7 +148,7 @@ TEST_F(AdminServiceTest, OperatorsTestResetAndRecordSources) {
   }
   const auto record = [&](const std::string& name, uint64_t samples, uint32_t restarts,
                           size_t* got) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::RecordSourceRequest request;
     request.set_name(name);
     request.set_samples(samples);
@@ -168,7 +168,7 @@ TEST_F(AdminServiceTest, OperatorsTestResetAndRecordSources) {
   EXPECT_EQ(record("kernel", 0, 0, &got).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(record("kernel", 1 << 30, 2, &got).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::SelfTestResponse response;
     ASSERT_TRUE(admin->SelfTest(&context, {}, &response).ok());
     EXPECT_EQ(response.passed_size(), 3);
@@ -178,7 +178,7 @@ TEST_F(AdminServiceTest, OperatorsTestResetAndRecordSources) {
 TEST_F(AdminServiceTest, NobodyEndsAStop) {
   const auto admin = v1::Admin::NewStub(Channel("operator"));
   const auto list = [&](v1::ListAgentsResponse* response) {
-    grpc::ClientContext context;
+    BoundedContext context;
     return admin->ListAgents(&context, {}, response).ok();
   };
   std::unique_ptr<Agent> agent = AttachReady("h1");
@@ -190,7 +190,7 @@ TEST_F(AdminServiceTest, NobodyEndsAStop) {
   v1::ServerMessage message;
   EXPECT_TRUE(agent->stream->Read(&message));
   EXPECT_TRUE(message.has_drain());
-  grpc::ClientContext context;
+  BoundedContext context;
   v1::DrainRequest end;
   end.set_end(true);
   v1::DrainResponse response;
@@ -249,10 +249,10 @@ TEST_F(AdminServiceTest, WhatOperatorsDoIsAudited) {
 TEST_F(AdminServiceTest, WhoIsDeniedLeavesALineForEachCallAndNotMany) {
   const auto admin = v1::Admin::NewStub(Channel("reader"));
   for (int i = 0; i < 20; ++i) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListAgentsResponse agents;
     EXPECT_FALSE(admin->ListAgents(&context, {}, &agents).ok());
-    grpc::ClientContext another;
+    BoundedContext another;
     v1::ListSourcesResponse sources;
     EXPECT_FALSE(admin->ListSources(&another, {}, &sources).ok());
   }
@@ -270,7 +270,7 @@ TEST_F(AdminServiceTest, WhoIsDeniedLeavesALineForEachCallAndNotMany) {
 
 TEST_F(AdminServiceTest, StopEndsARecordingThatRuns) {
   const auto admin = v1::Admin::NewStub(Channel("operator"));
-  grpc::ClientContext context;
+  BoundedContext context;
   v1::RecordSourceRequest request;
   request.set_name("kernel");
   request.set_samples(1 << 30);
@@ -331,7 +331,7 @@ TEST_F(AdminServiceTest, ARefusedChangeOfAClassChangesNothing) {
 
 TEST_F(AdminServiceTest, AdminNeedsAnOperator) {
   for (const char* who : {"h1", "reader"}) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListAgentsResponse response;
     EXPECT_EQ(v1::Admin::NewStub(Channel(who))->ListAgents(&context, {}, &response).error_code(),
               grpc::StatusCode::PERMISSION_DENIED);

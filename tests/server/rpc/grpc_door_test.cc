@@ -39,7 +39,7 @@ class GrpcDoorTest : public ServerFixture {
     options.pem_private_key = key_pem;
     const auto channel = grpc::CreateChannel(absl::StrCat("localhost:", server_->grpc_port()),
                                              grpc::SslCredentials(options));
-    grpc::ClientContext context;
+    BoundedContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     v1::GetRequest request;
     v1::GetResponse response;

@@ -35,7 +35,7 @@ class GrpcGateTest : public ReloadFixture {
   }
   static grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, absl::string_view path,
                            const std::string& message, std::string* answer = nullptr) {
-    grpc::ClientContext context;
+    BoundedContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     grpc::GenericStub stub(channel);
     grpc::CompletionQueue queue;
@@ -242,7 +242,7 @@ TEST_F(GrpcGateTest, WhoHasNoCertificateIsNotHeard) {
   no_certificate.pem_root_certs = Read("ca.crt");
   const auto channel = grpc::CreateChannel(absl::StrCat("localhost:", server_->grpc_port()),
                                            grpc::SslCredentials(no_certificate));
-  grpc::ClientContext context;
+  BoundedContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   v1::GetRequest request;
   request.set_class_("default/gold");
@@ -256,7 +256,7 @@ TEST_F(GrpcGateTest, WhoHasNoCertificateIsNotHeard) {
 TEST_F(GrpcGateTest, WhatGrpcAnswersByItselfEndsForTheRevoked) {
   Issue("watcher", "spiffe://test/agent/watcher");
   for (const absl::string_view path : {kHealthWatch, kReflection}) {
-    grpc::ClientContext context;
+    BoundedContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
     grpc::GenericStub stub(Channel(path == kHealthWatch ? "watcher" : "reader"));
     grpc::CompletionQueue queue;

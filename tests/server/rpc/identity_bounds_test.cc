@@ -24,7 +24,7 @@ class IdentityBoundsTest : public ReloadFixture {
                         "max_streams_per_identity: 2\n");
   }
   static grpc::Status GetBy(const std::shared_ptr<grpc::Channel>& channel) {
-    grpc::ClientContext context;
+    BoundedContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     v1::GetRequest request;
     request.set_class_("default/secret");

@@ -67,7 +67,7 @@ class ReloadFixture : public ServerFixture {
   }
   // An operator reloads. The owner of the server is this thread.
   grpc::Status Reload(v1::ReloadServerResponse* response, const std::string& who = "operator") {
-    grpc::ClientContext context;
+    BoundedContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     const auto stub = v1::Admin::NewStub(Channel(who));
     grpc::CompletionQueue queue;
@@ -84,7 +84,7 @@ class ReloadFixture : public ServerFixture {
     return status;
   }
   v1::Class ClassNow(const std::string& pool, const std::string& name) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListClassesResponse response;
     EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListClasses(&context, {}, &response).ok());
     for (const v1::Class& one : response.class_()) {
@@ -93,7 +93,7 @@ class ReloadFixture : public ServerFixture {
     return {};
   }
   uint64_t RawBytes(const std::string& source) {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListSourcesResponse response;
     EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListSources(&context, {}, &response).ok());
     for (const v1::Source& one : response.source()) {
@@ -115,7 +115,7 @@ class ReloadFixture : public ServerFixture {
     return Await([&] { return ClassNow(pool, name).waiting_members() > 0; });
   }
   std::string Problem() {
-    grpc::ClientContext context;
+    BoundedContext context;
     v1::ListAgentsResponse response;
     EXPECT_TRUE(v1::Admin::NewStub(Channel("operator"))->ListAgents(&context, {}, &response).ok());
     return response.reload_problem();

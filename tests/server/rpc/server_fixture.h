@@ -27,6 +27,7 @@
 #include "proto/entropy.grpc.pb.h"
 #include "server/server.h"
 #include "tests/fake_log.h"
+#include "tests/server/rpc/bounded_context.h"
 #include "tests/temp_dir.h"
 
 namespace entropyd {
@@ -148,7 +149,7 @@ class ServerFixture : public ::testing::Test {
   // A client's end of one Attach stream; every blocking call has the test's deadline.
   struct Agent {
     std::unique_ptr<v1::Entropy::Stub> stub;
-    grpc::ClientContext context;
+    BoundedContext context;
     std::unique_ptr<Stream> stream;
 
     void Hello(char host = 'h') {
@@ -208,8 +209,6 @@ class ServerFixture : public ::testing::Test {
   std::unique_ptr<Agent> Attach(const std::string& who) {
     auto agent = std::make_unique<Agent>();
     agent->stub = v1::Entropy::NewStub(Channel(who));
-    // Long tests on a machine that does much else take a minute.
-    agent->context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(300));
     agent->stream = agent->stub->Attach(&agent->context);
     return agent;
   }
@@ -222,7 +221,7 @@ class ServerFixture : public ::testing::Test {
   }
   grpc::Status Get(const std::string& who, const std::string& name, uint32_t bytes,
                    v1::GetResponse* response) {
-    grpc::ClientContext context;
+    BoundedContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     v1::GetRequest request;
     request.set_class_(name);
