@@ -1,8 +1,10 @@
 #include "client/client_config.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/config/config.h"
 #include "base/process/host_port.h"
+#include "base/text/names.h"
 
 namespace entropyd {
 namespace {
@@ -23,15 +25,27 @@ absl::Status CheckServer(const std::string& address, const ClientFlags& flags, b
       absl::StrCat(flags.server.empty() ? "ENTROPYD_SERVER" : "--server", ": ", status.message()));
 }
 
+// Where the file's name comes from. Errors of what is in the file begin with its name.
+absl::Status Named(absl::string_view variable, const absl::Status& status) {
+  if (!absl::StartsWith(status.message(), "read ")) return status;
+  return absl::Status(status.code(), absl::StrCat(variable, ": ", status.message()));
+}
+
 }  // namespace
 
 absl::StatusOr<config::v1::Client> LoadClientConfig(
     const ClientFlags& flags, const std::function<const char*(const char*)>& variable,
     const std::string& default_file) {
-  auto given = [&variable](const std::string& flag, const char* name) -> std::string {
+  absl::Status variables;
+  auto given = [&](const std::string& flag, const char* name) -> std::string {
     if (!flag.empty()) return flag;
     const char* value = variable(name);
-    return value == nullptr ? "" : value;
+    if (value == nullptr) return "";
+    const absl::Status status = CheckUtf8(value);
+    if (!status.ok()) {
+      variables.Update(absl::InvalidArgumentError(absl::StrCat(name, ": ", status.message())));
+    }
+    return value;
   };
   config::v1::Client client;
   const std::string asked_for = given(flags.config, "ENTROPYD_CONFIG");
@@ -46,7 +60,11 @@ absl::StatusOr<config::v1::Client> LoadClientConfig(
     client.Clear();
     status = Defaults(&client);
   }
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    return asked_for.empty() || !flags.config.empty()
+               ? config::OrGive(status, "--config")
+               : Named("ENTROPYD_CONFIG", config::OrGive(status, "--config"));
+  }
 
   const std::string server = given(flags.server, "ENTROPYD_SERVER");
   if (!server.empty()) client.set_server(server);
@@ -60,6 +78,7 @@ absl::StatusOr<config::v1::Client> LoadClientConfig(
   }
   if (auto v = given(flags.control, "ENTROPYD_CONTROL"); !v.empty()) client.set_control(v);
   if (auto v = given(flags.pool_class, "ENTROPYD_CLASS"); !v.empty()) client.set_class_(v);
+  if (!variables.ok()) return variables;
   return client;
 }
 

@@ -1,10 +1,18 @@
 #include "client/grpc_channel.h"
 
+#include <fcntl.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/crypto/handshake_watch.h"
 #include "base/crypto/tls.h"
+#include "base/process/fd.h"
 #include "base/process/host_port.h"
 #include "base/wire/grpc_credentials.h"
 #include "grpcpp/create_channel.h"
@@ -66,6 +74,18 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Make(const std::string& server,
                                    tls::ChannelCredentials(*material), arguments);
 }
 
+// A path of a URI, which gRPC takes apart again: "/a%20b".
+std::string EscapedForUri(absl::string_view path) {
+  std::string escaped;
+  for (const char c : path) {
+    const bool plain = absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+                       absl::string_view("/-._~").find(c) != absl::string_view::npos;
+    absl::StrAppend(&escaped, plain ? std::string(1, c)
+                                    : absl::StrFormat("%%%02X", static_cast<unsigned char>(c)));
+  }
+  return escaped;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& server,
@@ -94,12 +114,31 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannelTo(
 }
 
 std::shared_ptr<grpc::Channel> MakeUnixChannel(const std::string& path) {
+  const std::filesystem::path whole(path);
+  const std::string name = whole.filename();
+  // gRPC ends a path at a ',', also at an escaped one. Such a path is replaced by a descriptor: of
+  // the directory, which also finds the socket of the next daemon, or of the socket itself.
+  std::shared_ptr<UniqueFd> place;
+  std::string shown = path;
+  if (absl::StrContains(name, ',')) {
+    place = std::make_shared<UniqueFd>(open(path.c_str(), O_PATH | O_CLOEXEC));
+    if (*place) shown = absl::StrCat("/proc/self/fd/", place->get());
+  } else if (absl::StrContains(path, ',')) {
+    place = std::make_shared<UniqueFd>(
+        open(whole.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (*place) shown = absl::StrCat("/proc/self/fd/", place->get(), "/", name);
+  }
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // Without this the authority is the percent-encoded path, which some servers refuse.
   arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
-  return grpc::CreateCustomChannel(absl::StrCat("unix:", path), grpc::InsecureChannelCredentials(),
-                                   arguments);
+  std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
+      absl::StrCat("unix:", EscapedForUri(shown)), grpc::InsecureChannelCredentials(), arguments);
+  if (place == nullptr) return channel;
+  grpc::Channel* const raw = channel.get();
+  return {raw, [channel = std::move(channel), place = std::move(place)](grpc::Channel*) mutable {
+            channel.reset();
+          }};
 }
 
 }  // namespace entropyd

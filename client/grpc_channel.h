@@ -38,7 +38,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannelTo(
     const std::vector<std::string>& addresses, const std::string& server,
     const config::v1::ClientTls& tls, absl::Time now);
 
-// A channel to the control socket of a daemon. The mode of the file decides who may connect.
+// A channel to the control socket of a daemon, whatever characters its path has. The mode of the
+// file decides who may connect.
 std::shared_ptr<grpc::Channel> MakeUnixChannel(const std::string& path);
 
 }  // namespace entropyd

@@ -225,7 +225,7 @@ class Checker {
       }
     } else if (socket ? !S_ISSOCK(found.st_mode) : !S_ISFIFO(found.st_mode)) {
       Fail(key, absl::StrCat("'", path, "' is there and is no ", socket ? "socket" : "pipe",
-                             "; remove it or choose another path"));
+                             "; choose another path"));
     }
   }
 

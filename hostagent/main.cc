@@ -231,7 +231,7 @@ ExitCode Run(const Flags& flags, Prepared prepared) {
   config::v1::HostAgent config;
   config::Locations locations;
   if (auto status = config::Load(flags.config, &config, &locations); !status.ok()) {
-    return Fail(flags, kUsage, status);
+    return Fail(flags, kUsage, config::OrGive(status, "--config"));
   }
   if (flags.check) {
     const SystemClock clock;

@@ -203,7 +203,7 @@ int Run(const Flags& flags, Prepared prepared) {
   config::v1::Server config;
   config::Locations locations;
   absl::Status loaded = config::Load(flags.config, &config, &locations);
-  if (!loaded.ok()) return Fail(kExitConfig, loaded);
+  if (!loaded.ok()) return Fail(kExitConfig, config::OrGive(loaded, "--config"));
   // Check() reads the private key.
   prepared.locked = LockMemory();
   if (!prepared.locked.ok() && config.strict_memory() && !flags.check_config) {

@@ -275,12 +275,13 @@ absl::Status Load(const std::string& path, Message* message, Locations* location
   }
   const absl::StatusOr<std::string> text =
       ReadFileAtMost(path, absl::StrCat("read ", path), kMaxFileBytes + 1);
-  if (absl::IsNotFound(text.status())) {
-    return absl::NotFoundError(
-        absl::StrCat(text.status().message(), ", or give the right one by --config"));
-  }
   if (!text.ok()) return text.status();
   return Parse(*text, path, message, locations);
+}
+
+absl::Status OrGive(const absl::Status& loaded, absl::string_view option) {
+  if (!absl::IsNotFound(loaded)) return loaded;
+  return absl::NotFoundError(absl::StrCat(loaded.message(), ", or give the right one by ", option));
 }
 
 }  // namespace entropyd::config

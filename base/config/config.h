@@ -60,6 +60,10 @@ absl::Status Parse(absl::string_view text, absl::string_view name,
 absl::Status Load(const std::string& path, google::protobuf::Message* message,
                   Locations* locations);
 
+// What Load() returned, with the option that names another file when there is none: for programs
+// that have such an option.
+absl::Status OrGive(const absl::Status& loaded, absl::string_view option);
+
 // A YAML skeleton of all keys. A comment beside or above each gives its type, range and help. A key
 // that has no default is commented out and shown with an example.
 std::string Describe(const google::protobuf::Descriptor* descriptor);

@@ -79,6 +79,16 @@ absl::Status CheckText(absl::string_view text) {
   return absl::OkStatus();
 }
 
+absl::Status CheckUtf8(absl::string_view text) {
+  for (absl::string_view rest = text; !rest.empty();) {
+    const size_t length = Utf8Length(rest);
+    if (length == 0)
+      return absl::InvalidArgumentError(absl::StrCat(Excerpt(text), " is not UTF-8"));
+    rest.remove_prefix(length);
+  }
+  return absl::OkStatus();
+}
+
 std::string EscapeControls(absl::string_view text, absl::string_view kept) {
   std::string escaped;
   while (!text.empty()) {

@@ -37,6 +37,9 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitPoolClass(absl::string_
 // operator may say to others.
 absl::Status CheckText(absl::string_view text);
 
+// Errors: INVALID_ARGUMENT "'w\xff' is not UTF-8". A string of a proto message must be.
+absl::Status CheckUtf8(absl::string_view text);
+
 // `text` with "\x1b" in the place of each byte that is not of a character that can be shown
 // (PrintableLength() in base/text/utf8.h), unless it is in `kept`. All else stays, also quotes and
 // backslashes: this is for people, and nothing reads it back.

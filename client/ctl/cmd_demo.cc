@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "base/config/units.h"
 #include "base/process/standard_output.h"
+#include "base/text/quoting.h"
 #include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/interrupt.h"
@@ -138,6 +139,8 @@ void Demo::PrintWelcome() {
   const std::string server = absl::StrCat("http://127.0.0.1:", stack_->server_http_port());
   const std::string agent = absl::StrCat("http://127.0.0.1:", stack_->agent_http_port());
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::string command =
+      absl::StrCat(ShellWord(program), " --config ", ShellWord(paths_.client_yaml));
   const QemuReconnect reconnect = ReconnectOfInstalledQemu();
   SayJson(JsonObject()
               .Set("event", "ready")
@@ -157,11 +160,10 @@ void Demo::PrintWelcome() {
       "EGD socket   ", paths_.socket, "\n\n", "QEMU         add to a guest's command line:\n",
       QemuOptions(paths_.socket, reconnect.option), "\n             (", reconnect.note, ")\n\n",
       "libvirt      add to a domain's <devices>:\n", LibvirtXml(paths_.socket),
-      "             (its QEMU runs as another user: first chmod 711 ", paths_.dir, "\n",
-      "             and chmod 666 ", paths_.socket, ")\n\n", "metrics      ", server,
+      "             (its QEMU runs as another user: first chmod 711 ", ShellWord(paths_.dir), "\n",
+      "             and chmod 666 ", ShellWord(paths_.socket), ")\n\n", "metrics      ", server,
       "/metrics  (entropyd)\n             ", agent, "/metrics  (entropyd-hostagent)\n\n",
-      "try          ", program, " --config ", paths_.client_yaml, " status\n", "             ",
-      program, " --config ", paths_.client_yaml, " get --bytes 32\n\n"));
+      "try          ", command, " status\n             ", command, " get --bytes 32\n\n"));
 }
 
 absl::Status Demo::SelfCheck() {
@@ -270,16 +272,25 @@ absl::Status Demo::Run() {
   return status.ok() ? stopped : status;
 }
 
+// The daemons and the printed lines are to work from any directory.
+DemoPaths PathsIn(const std::string& dir) {
+  return DemoPaths(std::filesystem::absolute(dir).lexically_normal().string());
+}
+
 }  // namespace
 
 int RunDemo(const DemoOptions& options, bool json) {
   // A demo whose output is closed shall end in order. Its daemons do not inherit this.
   signal(SIGPIPE, SIG_IGN);
+  if (!options.dir.empty()) {
+    const DemoPaths asked = PathsIn(options.dir);
+    if (absl::Status status = asked.Check(); !status.ok()) return Fail(status);
+    if (absl::Status status = asked.CheckPlace(); !status.ok()) return Fail(status);
+  }
   absl::StatusOr<ScratchDir> dir =
       options.dir.empty() ? ScratchDir::Temporary("entropyd-demo") : ScratchDir::At(options.dir);
   if (!dir.ok()) return Fail(dir.status());
-  // The daemons and the printed lines are to work from any directory.
-  DemoPaths paths(std::filesystem::absolute(dir->path()).lexically_normal().string());
+  DemoPaths paths = PathsIn(dir->path());
   absl::Status status = paths.Check();
   uint64_t served = 0;
   if (status.ok()) {

@@ -1,5 +1,6 @@
 // `entropyctl guests`, `guests add` and `guests remove`.
 #include "absl/strings/str_cat.h"
+#include "base/text/quoting.h"
 #include "client/agent_admin_client.h"
 #include "client/ctl/command_status.h"
 #include "client/ctl/commands.h"
@@ -14,7 +15,9 @@ namespace {
 
 // The arguments for QEMU. Without `reconnect`, QEMU never connects again after a lost connection.
 std::string QemuArguments(const config::v1::GuestSocket& socket, const std::string& reconnect) {
-  return absl::StrCat("-chardev socket,id=entropyd0,path=", socket.path(), ",", reconnect,
+  const std::string device =
+      absl::StrCat("socket,id=entropyd0,path=", QemuValue(socket.path()), ",", reconnect);
+  return absl::StrCat("-chardev ", ShellWord(device),
                       " -object rng-egd,id=entropyd-rng0,chardev=entropyd0 "
                       "-device virtio-rng-pci,rng=entropyd-rng0");
 }

@@ -1,6 +1,7 @@
 #include "client/ctl/command_status.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -23,13 +24,17 @@ namespace {
 
 constexpr char kAllow[] =
     "\n  the server's `policy` decides: add the class to `allow` of a rule that names this "
-    "identity, or draw from a class that is there (--class, ENTROPYD_CLASS or `class` in "
-    "client.yaml)";
+    "identity (only leaf classes, which have no classes below them, can be drawn from), or draw "
+    "from a class that is there (--class, ENTROPYD_CLASS or `class` in client.yaml)";
+
+constexpr char kGiveControl[] =
+    "give the agent's control socket by --control, ENTROPYD_CONTROL or `control` in client.yaml";
 
 constexpr char kOtherCertificate[] =
-    "\n  the policy of the server decides what a certificate is good for: that of a reader draws, "
-    "that of an operator does all else; give it by --cert and --key, ENTROPYD_CERT and "
-    "ENTROPYD_KEY, or `tls` in client.yaml";
+    "\n  the policy of the server decides what a certificate is good for: that of a reader draws "
+    "bytes, that of an agent feeds its host, that of an operator asks and changes; give the right "
+    "one by --cert and --key, ENTROPYD_CERT and ENTROPYD_KEY, or `tls` in client.yaml, or add a "
+    "rule for this identity to `policy`";
 
 // `remedy`: what the reason asks for; where that is empty, `checks` says where to look.
 absl::Status WithHint(const absl::Status& status, absl::string_view remedy,
@@ -77,6 +82,11 @@ bool CannotNow(const absl::Status& status) {
 // What is wrong with an agent that gives no answer, as its socket tells.
 std::string AgentRemedy(const std::string& control) {
   const std::string socket = absl::StrCat("the socket ", control);
+  struct stat found;
+  if (stat(control.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
+    return absl::StrCat(control, " is ", S_ISDIR(found.st_mode) ? "a directory" : "no socket", "; ",
+                        kGiveControl);
+  }
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (control.empty() || control.size() >= sizeof address.sun_path) return "";
@@ -90,7 +100,8 @@ std::string AgentRemedy(const std::string& control) {
     return absl::StrCat("an agent has ", socket,
                         ", and says nothing: its process is stopped (kill -CONT lets it go on) or "
                         "hangs; `systemctl status entropyd-hostagent` and its log tell, and a "
-                        "restart ends that");
+                        "restart ends that. Or this is not its control socket; ",
+                        kGiveControl);
   }
   if (error == ECONNREFUSED) {
     return absl::StrCat("nobody listens on ", socket,

@@ -13,6 +13,7 @@
 #include "base/process/fd.h"
 #include "base/process/harden_process.h"
 #include "base/text/command_line.h"
+#include "base/text/names.h"
 #include "base/wire/grpc_log.h"
 #include "client/ctl/arguments.h"
 #include "client/ctl/command_status.h"
@@ -88,6 +89,14 @@ absl::Status CheckCommands(const CLI::App& app) {
                         AllCommands(app, app.get_name()));
 }
 
+// Most words become strings of messages, which must be UTF-8.
+absl::Status CheckWords(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (absl::Status status = CheckUtf8(argv[i]); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 // Refuses empty values. In a script an empty value is a variable that is not set; and where a name
 // chooses one of many, an empty one would choose all of them.
 void RefuseEmptyValues(CLI::App* app) {
@@ -120,6 +129,7 @@ int Main(int argc, char** argv) {
   // gRPC and every command that makes a TLS context come later.
   if (guarded.ok()) guarded = tls::RequireTls13();
   if (!guarded.ok()) return Fail(guarded);
+  if (absl::Status words = CheckWords(argc, argv); !words.ok()) return Fail(words);
 
   Arguments args;
   CLI::App app(kAbout, "entropyctl");

@@ -2,18 +2,24 @@
 
 #include <cpuid.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/process/fd.h"
+#include "base/text/names.h"
+#include "base/text/quoting.h"
+#include "base/text/utf8.h"
 #include "client/show/json_text.h"
 
 namespace entropyd {
@@ -77,10 +83,36 @@ DemoPaths::DemoPaths(absl::string_view directory) : dir(directory) {
 }
 
 absl::Status DemoPaths::Check() const {
+  for (absl::string_view rest = dir; !rest.empty();) {
+    const size_t length = PrintableLength(rest);
+    if (length == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("demo in ", Excerpt(dir),
+                       ": a character of this name cannot be shown; choose another --dir"));
+    }
+    rest.remove_prefix(length);
+  }
   const size_t room = sizeof(sockaddr_un{}.sun_path) - 1;
   if (std::max(socket.size(), control.size()) <= room) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "demo in ", dir, ": a unix socket's path may have ", room, " bytes; choose a shorter --dir"));
+}
+
+absl::Status DemoPaths::CheckPlace() const {
+  std::error_code error;
+  std::filesystem::path at;
+  for (const std::filesystem::path& name : std::filesystem::weakly_canonical(dir, error)) {
+    at /= name;
+    struct stat found;
+    if (stat(at.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) break;
+    if ((found.st_mode & S_IWOTH) != 0 && (found.st_mode & S_ISVTX) == 0) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "demo in ", dir, ": ", at.string(),
+          " may be written by everybody, who could put other files in the place of the demo's; "
+          "choose another --dir"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 DemoSources ProbeDemoSources() {
@@ -181,7 +213,8 @@ std::string DemoClientYaml(const DemoPaths& paths, uint16_t server_port) {
 }
 
 std::string QemuOptions(absl::string_view socket, absl::string_view reconnect) {
-  return absl::StrCat("-chardev socket,id=egd,path=", socket, ",", reconnect,
+  const std::string device = absl::StrCat("socket,id=egd,path=", QemuValue(socket), ",", reconnect);
+  return absl::StrCat("-chardev ", ShellWord(device),
                       " -object rng-egd,id=rng0,chardev=egd "
                       "-device virtio-rng-pci,rng=rng0");
 }
@@ -191,7 +224,7 @@ std::string LibvirtXml(absl::string_view socket) {
       "<rng model='virtio'>\n"
       "  <backend model='egd' type='unix'>\n"
       "    <source mode='connect' path='",
-      socket,
+      XmlAttribute(socket),
       "'>\n"
       "      <reconnect enabled='yes' timeout='1'/>\n"
       "    </source>\n"

@@ -21,8 +21,12 @@ inline constexpr char kDemoClass[] = "default/demo";
 
 struct DemoPaths {
   explicit DemoPaths(absl::string_view dir);
-  // Errors: INVALID_ARGUMENT when a unix socket cannot lie that deep.
+  // Errors: INVALID_ARGUMENT when a unix socket cannot lie that deep, or when the name has a
+  // character that cannot be shown.
   absl::Status Check() const;
+  // Looks at the directory and at those above it, as far as they are there.
+  // Errors: FAILED_PRECONDITION when everybody could replace files of one of them.
+  absl::Status CheckPlace() const;
 
   std::string dir;
   std::string pki;  // directory of the CA

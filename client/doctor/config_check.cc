@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/text/quoting.h"
 #include "client/doctor/checks.h"
 
 namespace entropyd::doctor {
@@ -78,7 +79,8 @@ Trouble TroubleOf(const Subject& subject, absl::string_view text, absl::string_v
   trouble.key = line.key;
   trouble.fix = FixOf(subject.service, text);
   if (line.number > 0 && !trouble.fix.has_value()) {
-    trouble.mend = absl::StrCat("sensible-editor +", line.number, " ", subject.service.config_path);
+    trouble.mend =
+        absl::StrCat("sensible-editor +", line.number, " ", ShellWord(subject.service.config_path));
   } else if (!trouble.fix.has_value()) {
     trouble.mend = SplitRemedy(text).remedy;
   }

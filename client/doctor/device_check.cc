@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/config/units.h"
+#include "base/text/quoting.h"
 #include "client/doctor/checks.h"
 
 namespace entropyd::doctor {
@@ -140,11 +141,12 @@ void LookAtDevices(const Subject& subject, Report* report) {
         ++sound;
         continue;
       }
-      report->Broken({.what = absl::StrCat("source ", source.name(), ": this processor has no ",
-                                           source.driver()),
-                      .why = kWhyNoBytes,
-                      .mend = absl::StrCat("sensible-editor ", subject.service.config_path),
-                      .key = at + ".driver"});
+      report->Broken(
+          {.what =
+               absl::StrCat("source ", source.name(), ": this processor has no ", source.driver()),
+           .why = kWhyNoBytes,
+           .mend = absl::StrCat("sensible-editor ", ShellWord(subject.service.config_path)),
+           .key = at + ".driver"});
     } else if (DeviceOf(source).empty() || LookAtDevice(subject, at, source, report)) {
       ++sound;
     }
@@ -171,7 +173,7 @@ void LookAtClaims(const Subject& subject, Report* report) {
              absl::StrCat("pool ", pool.name(), " guarantees its classes ", FormatRate(promised),
                           ", and its sources claim ", FormatRate(*claim), " at most"),
          .why = "of quality full it gives no more than its sources: guarantees are not kept",
-         .mend = absl::StrCat("sensible-editor ", subject.service.config_path,
+         .mend = absl::StrCat("sensible-editor ", ShellWord(subject.service.config_path),
                               "  # lower rate of the top classes, or add a source"),
          .key = absl::StrCat("pools[", i, "].classes")});
   }

@@ -9,6 +9,7 @@
 #include "base/crypto/spiffe_id.h"
 #include "base/crypto/tls.h"
 #include "base/text/match_pattern.h"
+#include "base/text/quoting.h"
 #include "client/doctor/checks.h"
 
 namespace entropyd::doctor {
@@ -44,7 +45,7 @@ bool Gives(const PolicyRule& rule, const std::string& identity, bool agent) {
 }
 
 std::string Edit(const Subject& subject) {
-  return absl::StrCat("sensible-editor ", subject.service.config_path, "  # `policy`");
+  return absl::StrCat("sensible-editor ", ShellWord(subject.service.config_path), "  # `policy`");
 }
 
 // Each client on this machine that the server's CA has signed should be somebody there.

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/text/quoting.h"
 
 namespace entropyd::doctor {
 namespace {
@@ -17,9 +18,9 @@ constexpr absl::string_view kConfigCheck = ".config";
 
 std::string Fix::command() const {
   const std::string octal = absl::StrFormat("%04o", mode);
-  if (kind == Kind::kMode) return absl::StrCat("chmod ", octal, " ", path);
+  if (kind == Kind::kMode) return absl::StrCat("chmod ", octal, " ", ShellWord(path));
   return absl::StrCat("install -d -m ", octal, owner == 0 ? "" : absl::StrCat(" -o ", owner), " ",
-                      path);
+                      ShellWord(path));
 }
 
 Report::Report(std::function<void(absl::string_view)> progress) : progress_(std::move(progress)) {}

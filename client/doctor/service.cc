@@ -50,7 +50,9 @@ void Load(Service* service) {
   google::protobuf::Message* const message =
       service->role == Role::kServer ? static_cast<google::protobuf::Message*>(&service->server)
                                      : &service->agent;
-  service->loaded = config::Load(service->config_path, message, &locations);
+  service->loaded =
+      config::OrGive(config::Load(service->config_path, message, &locations),
+                     service->role == Role::kServer ? "--server-config" : "--agent-config");
   if (!service->loaded.ok()) message->Clear();
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/text/quoting.h"
 #include "client/doctor/checks.h"
 
 namespace entropyd::doctor {
@@ -67,17 +68,18 @@ bool LookAtFile(const Subject& subject, const std::string& key, const ListenerCo
     report->Broken(
         {.what = absl::StrCat(path, " is no ", listener.path().empty() ? "pipe" : "socket"),
          .why = "it is in the way: no guest can connect there",
-         .mend = absl::StrCat("mv ", path, " ", path, ".old"),
+         .mend = absl::StrCat("mv ", ShellWord(path), " ", ShellWord(path + ".old")),
          .key = key});
     return false;
   }
   const absl::optional<gid_t> group = GroupId(listener.group());
   if (subject.service.process.has_value() && group.has_value() && *group != found.st_gid) {
-    report->Broken({.what = absl::StrCat(path, " belongs to another group than ", listener.group(),
-                                         " (", ShowMode(path), ")"),
-                    .why = "guests whom the group should let in are kept out",
-                    .mend = absl::StrCat("chgrp ", listener.group(), " ", path),
-                    .key = key});
+    report->Broken(
+        {.what = absl::StrCat(path, " belongs to another group than ", listener.group(), " (",
+                              ShowMode(path), ")"),
+         .why = "guests whom the group should let in are kept out",
+         .mend = absl::StrCat("chgrp ", ShellWord(listener.group()), " ", ShellWord(path)),
+         .key = key});
     return false;
   }
   return true;
@@ -128,7 +130,7 @@ void LookAtHypervisor(const Subject& subject, Report* report) {
   if (first.empty()) return report->Passed("no socket is there; another check tells it");
   report->Broken({.what = absl::StrCat(qemu->name, " may use no socket of the agent: ", first),
                   .why = "domains of libvirt get no entropy",
-                  .mend = absl::StrCat("sensible-editor ", subject.service.config_path,
+                  .mend = absl::StrCat("sensible-editor ", ShellWord(subject.service.config_path),
                                        "  # group: ", qemu->name,
                                        " for the listener; then entropyctl agent reload"),
                   .key = "listeners"});

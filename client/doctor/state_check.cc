@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/process/state_dir.h"
+#include "base/text/quoting.h"
 #include "client/doctor/checks.h"
 
 namespace entropyd::doctor {
@@ -48,22 +49,23 @@ void LookAtStateDir(const Subject& subject, Report* report) {
     const Message said = SplitRemedy(usable.message());
     return report->Broken({.what = absl::StrCat("state_dir ", said.what),
                            .why = "what operators change is not kept",
-                           .mend = absl::StrCat("sensible-editor ", service.config_path),
+                           .mend = absl::StrCat("sensible-editor ", ShellWord(service.config_path)),
                            .key = "state_dir"});
   }
   struct stat found;
   if (stat(path.c_str(), &found) != 0) return LookAtMissing(subject, path, report);
   if (const std::string why = WhyNot(service.actor, path, kWrite | kSearch); !why.empty()) {
-    return report->Broken({.what = why,
-                           .why = "what is to be kept over a restart cannot be written",
-                           .mend = absl::StrCat("chown -R ", service.actor.uid, " ", path),
-                           .key = "state_dir"});
+    return report->Broken(
+        {.what = why,
+         .why = "what is to be kept over a restart cannot be written",
+         .mend = absl::StrCat("chown -R ", service.actor.uid, " ", ShellWord(path)),
+         .key = "state_dir"});
   }
   struct statvfs room;
   if (statvfs(path.c_str(), &room) == 0 && room.f_blocks > 0 && room.f_bavail == 0) {
     return report->Broken({.what = absl::StrCat("the file system of ", path, " is full"),
                            .why = "what is to be kept over a restart cannot be written",
-                           .mend = absl::StrCat("df -h ", path)});
+                           .mend = absl::StrCat("df -h ", ShellWord(path))});
   }
   const mode_t kept = found.st_mode & 07777 & ~mode_t{S_IWGRP | S_IWOTH};
   if (kept != (found.st_mode & 07777)) {

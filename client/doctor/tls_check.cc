@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "base/crypto/peer_identity.h"
 #include "base/crypto/tls.h"
+#include "base/text/quoting.h"
 #include "client/doctor/checks.h"
 
 namespace entropyd::doctor {
@@ -63,8 +64,8 @@ void TellMaterial(const Subject& subject, const absl::Status& status, Report* re
   } else if (expired || key == "cert" || key == "key") {
     trouble.mend = IssueCommand(subject.service, who.ok() ? who->name : "");
   } else {
-    trouble.mend =
-        absl::StrCat("install -m 644 ca.crt ", file, "  # of the CA that the others have");
+    trouble.mend = absl::StrCat("install -m 644 ca.crt ", ShellWord(file),
+                                "  # of the CA that the others have");
   }
   report->Broken(std::move(trouble));
 }
@@ -95,11 +96,12 @@ void LookAtKey(const Subject& subject, Report* report) {
   for (const auto& [key, file] : files) {
     const std::string why_not = file.empty() ? "" : WhyNot(service.actor, file, kRead);
     if (why_not.empty() || absl::StartsWith(why_not, "there is no ")) continue;
-    report->Broken({.what = why_not,
-                    .why = absl::StrCat("the ", service.word(), " runs as ", service.actor.name,
-                                        " and needs the file"),
-                    .mend = absl::StrCat("setfacl -m u:", service.actor.uid, ":r ", file),
-                    .key = KeyOf(tls, key)});
+    report->Broken(
+        {.what = why_not,
+         .why = absl::StrCat("the ", service.word(), " runs as ", service.actor.name,
+                             " and needs the file"),
+         .mend = absl::StrCat("setfacl -m u:", service.actor.uid, ":r ", ShellWord(file)),
+         .key = KeyOf(tls, key)});
   }
   struct stat found;
   if (stat(tls.key.c_str(), &found) != 0) return;  // the certificate's check tells it
@@ -129,14 +131,14 @@ void LookAtCrl(const Subject& subject, Report* report) {
     return report->Broken({.what = SplitRemedy(lists.status().message()).what,
                            .why = "a server does not start without it, and one that runs does not "
                                   "learn who is revoked",
-                           .mend = absl::StrCat("install -m 644 CA/crl.pem ", tls.crl),
+                           .mend = absl::StrCat("install -m 644 CA/crl.pem ", ShellWord(tls.crl)),
                            .key = "tls.crl"});
   }
   const std::vector<std::string> stale = lists->trust->StaleLists(subject.machine.now());
   if (!stale.empty()) {
     return report->Warn({.what = absl::StrCat(tls.crl, " is old: ", absl::StrJoin(stale, "; ")),
                          .why = "who was revoked since is still let in",
-                         .mend = absl::StrCat("install -m 644 CA/crl.pem ", tls.crl),
+                         .mend = absl::StrCat("install -m 644 CA/crl.pem ", ShellWord(tls.crl)),
                          .key = "tls.crl"});
   }
   const absl::Status own = lists->trust->Check(ReadSystemFile(tls.cert), "");

@@ -10,10 +10,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/process/fd.h"
+#include "base/text/quoting.h"
 #include "client/guest_boot/initramfs.h"
 #include "client/guest_boot/qemu_reconnect.h"
 #include "client/process/child_process.h"
@@ -48,9 +48,6 @@ absl::StatusOr<GuestKernel> KernelIn(const std::string& dir) {
   }
   return kernel;
 }
-
-// QEMU separates options by ','. A ',' inside a value must be doubled.
-std::string QemuValue(absl::string_view value) { return absl::StrReplaceAll(value, {{",", ",,"}}); }
 
 // Why a guest gave no report, with the last words of QEMU and of its console.
 absl::Status Failure(absl::StatusCode code, absl::string_view what, const ScratchDir& dir) {

@@ -27,9 +27,13 @@ absl::StatusOr<ScratchDir> ScratchDir::At(const std::string& path) {
   if (errno != EEXIST) return ErrnoStatus(errno, absl::StrCat("make ", path));
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path));
-  if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid()) {
+  if (!S_ISDIR(info.st_mode)) {
     return absl::FailedPreconditionError(
-        absl::StrCat(path, " is no directory of this user; name one that does not exist"));
+        absl::StrCat(path, " is a file; name a directory that is empty, or that does not exist"));
+  }
+  if (info.st_uid != geteuid()) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " is a directory of user ", info.st_uid,
+                                                      "; name one that does not exist"));
   }
   std::error_code error;
   if (!std::filesystem::is_empty(path, error) || error) {

@@ -113,8 +113,8 @@ absl::Status ClearSocketPath(const std::string& path) {
     return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("look at ", path));
   }
   if (!S_ISSOCK(found.st_mode)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("listen on ", path, ": there is something else than a socket; remove it"));
+    return absl::AlreadyExistsError(absl::StrCat(
+        "listen on ", path, ": it is something else than a socket; choose another path"));
   }
   if (IsLive(*address)) {
     return absl::AlreadyExistsError(absl::StrCat(

@@ -28,8 +28,8 @@ absl::StatusOr<std::unique_ptr<FifoFeed>> FifoFeed::Open(Options options, Connec
   struct stat found;
   if (lstat(options.path.c_str(), &found) != 0) return ErrnoStatus(errno, what);
   if (!S_ISFIFO(found.st_mode)) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        what, ": there is something else than a pipe; remove it or choose another path"));
+    return absl::AlreadyExistsError(
+        absl::StrCat(what, ": it is something else than a pipe; choose another path"));
   }
   if (found.st_uid != geteuid()) {
     return absl::AlreadyExistsError(

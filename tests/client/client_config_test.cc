@@ -147,5 +147,22 @@ TEST_F(ClientConfigTest, AServerWithoutAPortIsNamedWithItsPlace) {
   EXPECT_EQ(Load(file_).value().server(), "host:1") << "nobody asks for the file's";
 }
 
+TEST_F(ClientConfigTest, AVariableThatIsNoTextIsNamed) {
+  environment_["ENTROPYD_CLASS"] = "w\xff";
+  EXPECT_EQ(Load().status(), absl::InvalidArgumentError("ENTROPYD_CLASS: 'w\\xff' is not UTF-8"));
+  flags_.pool_class = "default/gold";
+  EXPECT_TRUE(Load().ok());
+}
+
+TEST_F(ClientConfigTest, AFileThatIsMissingIsNamedWithWhereItsNameComesFrom) {
+  const std::string missing =
+      "read /nonexistent/x: No such file or directory; correct the path, or give the right one by "
+      "--config";
+  environment_["ENTROPYD_CONFIG"] = "/nonexistent/x";
+  EXPECT_EQ(Load().status().message(), "ENTROPYD_CONFIG: " + missing);
+  flags_.config = "/nonexistent/x";
+  EXPECT_EQ(Load().status().message(), missing);
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -349,7 +349,7 @@ TEST(AgentConfigTest, WhatIsInTheWayOfASocketIsRefusedBeforeTheStart) {
   ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
   for (const char* name : {"directory", "file", "pipe"}) {
     EXPECT_THAT(ErrorOf(listen_at("path", name)),
-                HasSubstr("is there and is no socket; remove it or choose another path"))
+                HasSubstr("is there and is no socket; choose another path"))
         << name;
   }
   for (const char* name : {"directory", "file"}) {

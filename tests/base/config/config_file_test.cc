@@ -47,8 +47,11 @@ TEST(LoadTest, SaysWhyAFileCannotBeRead) {
   absl::Status status = config::Load("/nonexistent/client.yaml", &client, &locations);
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(status.message(),
+            "read /nonexistent/client.yaml: No such file or directory; correct the path");
+  EXPECT_EQ(config::OrGive(status, "--config").message(),
             "read /nonexistent/client.yaml: No such file or directory; correct the path, or give "
             "the right one by --config");
+  EXPECT_EQ(config::OrGive(absl::InvalidArgumentError("x"), "--config").message(), "x");
   EXPECT_EQ(config::Load("/tmp", &client, &locations).message(),
             "read /tmp: it is a directory; give a regular file");
 }

@@ -54,6 +54,13 @@ TEST(NamesTest, APoolClassHasTwoParts) {
   }
 }
 
+TEST(NamesTest, WhatIsNotUtf8IsTold) {
+  EXPECT_TRUE(CheckUtf8("").ok());
+  EXPECT_TRUE(CheckUtf8("größe\n€😀").ok());
+  EXPECT_EQ(CheckUtf8("w\xff"), absl::InvalidArgumentError("'w\\xff' is not UTF-8"));
+  EXPECT_EQ(CheckUtf8("\xe2\x82"), absl::InvalidArgumentError("'\\xe2\\x82' is not UTF-8"));
+}
+
 TEST(NamesTest, TextMayHoldWhatAPersonWrites) {
   EXPECT_TRUE(CheckText("").ok());
   EXPECT_TRUE(CheckText("Umzug nach Köln, 12:30 (\"rack 7\")").ok());

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <cstring>
+#include <fstream>
 #include <string>
 
 #include "absl/status/status.h"
@@ -78,6 +79,7 @@ TEST(CommandStatusTest, AClassThatThePolicyDoesNotAllowHasThePolicyAsItsRemedy) 
       FailServer, absl::PermissionDeniedError("get from p/gold at h:7743: permission denied: no "
                                               "policy rule lets cn:a draw from p/gold as reader"));
   EXPECT_THAT(end.said, HasSubstr("add the class to `allow` of a rule"));
+  EXPECT_THAT(end.said, HasSubstr("only leaf classes"));
   EXPECT_THAT(end.said, Not(HasSubstr("certificate")));
 }
 
@@ -118,12 +120,33 @@ TEST(CommandStatusTest, AnAgentThatDoesNotAnswerIsUnreachableAndItsSocketTellsWh
     ASSERT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     ASSERT_EQ(listen(fd.get(), 8), 0);
     EXPECT_THAT(end().said, HasSubstr("says nothing: its process is stopped"));
+    EXPECT_THAT(end().said, HasSubstr("Or this is not its control socket; give"));
   }
   EXPECT_THAT(end().said, HasSubstr("nobody listens on the socket"));
   testing::internal::CaptureStderr();
   EXPECT_EQ(FailAgent(absl::UnavailableError("x"), ""), kExitUnreachable);
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
               HasSubstr("entropyd-hostagent runs on this host"));
+}
+
+TEST(CommandStatusTest, WhatIsNoSocketIsNoAgentsSocket) {
+  const TempDir dir;
+  std::ofstream(dir / "file") << "x";
+  const auto said = [](const std::string& control) {
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(FailAgent(absl::UnavailableError("x"), control), kExitUnreachable);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(said(dir / "file"), HasSubstr("/file is no socket; give the agent's control socket"));
+  EXPECT_THAT(said(dir / ""), HasSubstr(" is a directory; give the agent's control socket"));
+}
+
+TEST(CommandStatusTest, WhatACertificateIsGoodForIsToldOfEachRole) {
+  const End end = EndOf(FailServer, absl::PermissionDeniedError(
+                                        "list pools of h:7743: permission denied: no policy rule "
+                                        "gives cn:a the role operator"));
+  EXPECT_THAT(end.said, HasSubstr("that of an agent feeds its host"));
+  EXPECT_THAT(end.said, HasSubstr("or add a rule for this identity to `policy`"));
 }
 
 TEST(CommandStatusTest, WhoeverIsWaitedForIsNamedWithTheLimit) {

@@ -1,5 +1,7 @@
 #include "client/demo/demo_plan.h"
 
+#include <sys/stat.h>
+
 #include "base/config/config.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/message.h"
@@ -7,6 +9,7 @@
 #include "proto/agent_config.pb.h"
 #include "proto/client_config.pb.h"
 #include "proto/server_config.pb.h"
+#include "tests/temp_dir.h"
 
 namespace entropyd {
 namespace {
@@ -98,6 +101,29 @@ TEST(DemoPlanTest, APathTooLongForASocketIsRefusedAndTheLongestIsNot) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("--dir"));
 }
 
+TEST(DemoPlanTest, APathThatCannotBeShownIsRefused) {
+  EXPECT_TRUE(DemoPaths("/tmp/a,b é #x").Check().ok());
+  for (const char* path : {"/tmp/a\nb", "/tmp/a\xff"}) {
+    const absl::Status status = DemoPaths(path).Check();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("choose another --dir"));
+  }
+}
+
+TEST(DemoPlanTest, ADirectoryThatEverybodyMayWriteIsRefused) {
+  const TempDir dir;
+  ASSERT_EQ(mkdir((dir / "open").c_str(), 0700), 0);
+  EXPECT_TRUE(DemoPaths(dir / "open/new").CheckPlace().ok());
+  ASSERT_EQ(chmod((dir / "open").c_str(), 0777), 0);
+  for (const char* name : {"open", "open/new/newer"}) {
+    const absl::Status status = DemoPaths(dir / name).CheckPlace();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << name;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("choose another --dir"));
+  }
+  ASSERT_EQ(chmod((dir / "open").c_str(), 01777), 0);
+  EXPECT_TRUE(DemoPaths(dir / "open/new").CheckPlace().ok());
+}
+
 TEST(DemoPlanTest, PortsAreReadByName) {
   EXPECT_EQ(PortNamed("grpc=1234\nhttp=80\n", "grpc"), 1234);
   EXPECT_EQ(PortNamed("grpc=1234\nhttp=80\n", "http"), 80);
@@ -109,6 +135,9 @@ TEST(DemoPlanTest, PortsAreReadByName) {
 TEST(DemoPlanTest, PastedLinesCarryTheSocketAndReconnect) {
   EXPECT_THAT(QemuOptions("/run/e.sock", "reconnect=1"),
               HasSubstr("path=/run/e.sock,reconnect=1 -object"));
+  EXPECT_THAT(QemuOptions("/a b,c/e.sock", "reconnect=1"),
+              HasSubstr("-chardev 'socket,id=egd,path=/a b,,c/e.sock,reconnect=1' -object"));
+  EXPECT_THAT(LibvirtXml("/it's&/e.sock"), HasSubstr("path='/it&apos;s&amp;/e.sock'"));
   EXPECT_THAT(LibvirtXml("/run/e.sock"), HasSubstr("path='/run/e.sock'"));
   EXPECT_THAT(LibvirtXml("/run/e.sock"), HasSubstr("<reconnect enabled='yes' timeout='1'/>"));
 }

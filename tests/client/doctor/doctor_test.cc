@@ -259,7 +259,7 @@ TEST(DoctorTest, APathCannotMisleadTheFix) {
   std::filesystem::create_directories(odd);
   rig.Replace("agent.yaml", rig.dir / "run/egd.sock", absl::StrCat("\"", odd, "/egd.sock\""));
   chmod(odd.c_str(), 0777);
-  EXPECT_EQ(FixFor(rig, odd + "/egd.sock", odd), absl::StrCat("chmod 0755 ", odd));
+  EXPECT_EQ(FixFor(rig, odd + "/egd.sock", odd), absl::StrCat("chmod 0755 '", odd, "'"));
 }
 
 TEST(DoctorTest, FixTakesRightsAwayAndMakesDirectories) {

@@ -50,7 +50,10 @@ TEST(ScratchDirTest, ADirectoryThatHoldsSomethingIsRefusedAndLeftAlone) {
 TEST(ScratchDirTest, WhatIsNoDirectoryIsRefusedAndLeftAlone) {
   ScratchDir outer = ScratchDir::Temporary("scratch-test").value();
   ASSERT_TRUE(WriteFile(outer.File("file"), "y", 0600).ok());
-  EXPECT_TRUE(absl::IsFailedPrecondition(ScratchDir::At(outer.File("file")).status()));
+  EXPECT_EQ(ScratchDir::At(outer.File("file")).status(),
+            absl::FailedPreconditionError(
+                outer.File("file") +
+                " is a file; name a directory that is empty, or that does not exist"));
   EXPECT_EQ(ReadFile(outer.File("file")).value(), "y");
 }
 

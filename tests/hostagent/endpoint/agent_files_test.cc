@@ -48,8 +48,10 @@ TEST_F(AgentFilesTest, ASocketFileThatCannotBeMadeAnewIsAProblemUntilItCan) {
   Turn(kSecondNanos);
   v1::GetStatusResponse status;
   agent_->answers()->FillStatus(&status);
-  EXPECT_THAT(status.listener(0).problem(), HasSubstr("something else than a socket"));
-  EXPECT_THAT(status.handover_problem(), HasSubstr("something else than a socket"));
+  EXPECT_THAT(status.listener(0).problem(),
+              HasSubstr("something else than a socket; choose another path"));
+  EXPECT_THAT(status.handover_problem(),
+              HasSubstr("something else than a socket; choose another path"));
   EXPECT_THAT(agent_->answers()->Ready().message(), HasSubstr("its file is lost"));
   EXPECT_TRUE(absl::IsFailedPrecondition(Upgrade()));
   const auto lines = log_.lines();

@@ -212,7 +212,7 @@ TEST_F(FifoFeedTest, WhatIsNoPipeIsLeftAlone) {
   auto feed = TryOpen();
   EXPECT_EQ(feed.status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_THAT(std::string(feed.status().message()),
-              HasSubstr("something else than a pipe; remove it"));
+              HasSubstr("something else than a pipe; choose another path"));
   EXPECT_TRUE(S_ISREG(Look().st_mode));
   unlink(path_.c_str());
   // A pipe behind a link is refused, too.
