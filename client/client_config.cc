@@ -5,6 +5,8 @@
 #include "base/config/config.h"
 #include "base/process/host_port.h"
 #include "base/text/names.h"
+#include "proto/agent_config.pb.h"
+#include "proto/server_config.pb.h"
 
 namespace entropyd {
 namespace {
@@ -61,6 +63,13 @@ absl::StatusOr<config::v1::Client> LoadClientConfig(
     status = Defaults(&client);
   }
   if (!status.ok()) {
+    config::v1::Server server;
+    config::v1::HostAgent agent;
+    const std::string& file = asked_for.empty() ? default_file : asked_for;
+    status = config::OrMeant(status, file, &server,
+                             "this looks like server.yaml; entropyctl reads client.yaml");
+    status = config::OrMeant(status, file, &agent,
+                             "this looks like agent.yaml; entropyctl reads client.yaml");
     return asked_for.empty() || !flags.config.empty()
                ? config::OrGive(status, "--config")
                : Named("ENTROPYD_CONFIG", config::OrGive(status, "--config"));

@@ -253,7 +253,13 @@ class Checker {
     socket.path = listener.path();
     socket.group = listener.group();
     socket.clients = listener.clients();
-    if (!listener.path().empty() + !listener.listen().empty() + !listener.fifo().empty() != 1) {
+    std::vector<absl::string_view> ways;
+    if (!listener.path().empty()) ways.push_back("`path`");
+    if (!listener.listen().empty()) ways.push_back("`listen`");
+    if (!listener.fifo().empty()) ways.push_back("`fifo`");
+    if (ways.size() > 1) {
+      Fail(key, absl::StrCat("has ", absl::StrJoin(ways, " and "), "; keep one of them"));
+    } else if (ways.empty()) {
       Fail(key,
            "needs either `path`, a unix socket, or `listen`, IP:PORT, or `fifo`, a named pipe");
     } else if (!listener.path().empty()) {

@@ -44,6 +44,7 @@
 #include "hostagent/loop/fd_watch.h"
 #include "hostagent/service_manager.h"
 #include "proto/agent_config.pb.h"
+#include "proto/server_config.pb.h"
 
 namespace entropyd {
 namespace {
@@ -231,6 +232,9 @@ ExitCode Run(const Flags& flags, Prepared prepared) {
   config::v1::HostAgent config;
   config::Locations locations;
   if (auto status = config::Load(flags.config, &config, &locations); !status.ok()) {
+    config::v1::Server server;
+    status = config::OrMeant(status, flags.config, &server,
+                             "this looks like server.yaml; entropyd-hostagent reads agent.yaml");
     return Fail(flags, kUsage, config::OrGive(status, "--config"));
   }
   if (flags.check) {

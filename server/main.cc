@@ -34,6 +34,7 @@
 #include "base/text/command_line.h"
 #include "base/text/names.h"
 #include "base/wire/grpc_log.h"
+#include "proto/agent_config.pb.h"
 #include "proto/server_config.pb.h"
 #include "server/await_plan.h"
 #include "server/classes/class_state_file.h"
@@ -203,7 +204,12 @@ int Run(const Flags& flags, Prepared prepared) {
   config::v1::Server config;
   config::Locations locations;
   absl::Status loaded = config::Load(flags.config, &config, &locations);
-  if (!loaded.ok()) return Fail(kExitConfig, config::OrGive(loaded, "--config"));
+  if (!loaded.ok()) {
+    config::v1::HostAgent agent;
+    loaded = config::OrMeant(loaded, flags.config, &agent,
+                             "this looks like agent.yaml; entropyd reads server.yaml");
+    return Fail(kExitConfig, config::OrGive(loaded, "--config"));
+  }
   // Check() reads the private key.
   prepared.locked = LockMemory();
   if (!prepared.locked.ok() && config.strict_memory() && !flags.check_config) {

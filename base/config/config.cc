@@ -279,6 +279,12 @@ absl::Status Load(const std::string& path, Message* message, Locations* location
   return Parse(*text, path, message, locations);
 }
 
+absl::Status OrMeant(const absl::Status& loaded, const std::string& path, Message* other,
+                     absl::string_view meant) {
+  if (!absl::IsInvalidArgument(loaded) || !Load(path, other, nullptr).ok()) return loaded;
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", meant, "\n", loaded.message()));
+}
+
 absl::Status OrGive(const absl::Status& loaded, absl::string_view option) {
   if (!absl::IsNotFound(loaded)) return loaded;
   return absl::NotFoundError(absl::StrCat(loaded.message(), ", or give the right one by ", option));

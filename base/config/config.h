@@ -64,6 +64,11 @@ absl::Status Load(const std::string& path, google::protobuf::Message* message,
 // that have such an option.
 absl::Status OrGive(const absl::Status& loaded, absl::string_view option);
 
+// What Load() returned for the file. When the file is wrong, and would be right as *other, the
+// message begins with `meant`: "this looks like agent.yaml; entropyd reads server.yaml".
+absl::Status OrMeant(const absl::Status& loaded, const std::string& path,
+                     google::protobuf::Message* other, absl::string_view meant);
+
 // A YAML skeleton of all keys. A comment beside or above each gives its type, range and help. A key
 // that has no default is commented out and shown with an example.
 std::string Describe(const google::protobuf::Descriptor* descriptor);

@@ -14,6 +14,7 @@
 // Thread safety: a HelpFormatter has no state; the function has none.
 #pragma once
 
+#include <cstring>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -86,8 +87,16 @@ inline std::string NamedCommand(const CLI::App& app) {
   return name;
 }
 
+// Whether the option takes no value, of the command that was named or of one above it.
+inline bool IsFlag(const CLI::App& app, const std::string& name) {
+  const CLI::Option* const option = app.get_option_no_throw(name);
+  if (option != nullptr) return option->get_items_expected_max() == 0;
+  const std::vector<CLI::App*> below = app.get_subcommands();
+  return !below.empty() && IsFlag(*below.front(), name);
+}
+
 // What is wrong, in words that need no knowledge of CLI11.
-inline std::string WrongUsage(const CLI::ParseError& error,
+inline std::string WrongUsage(const CLI::App& app, const CLI::ParseError& error,
                               const std::vector<std::string>& unknown) {
   if (!unknown.empty()) {
     // CLI11 lists options after words; whichever was written first, each is one too many.
@@ -97,6 +106,12 @@ inline std::string WrongUsage(const CLI::ParseError& error,
   }
   std::string said = error.what();
   const std::string name = said.substr(0, said.find(':'));
+  constexpr char kNoSuchValue[] = "Could not convert: ";
+  if (absl::StartsWith(said, kNoSuchValue)) {
+    const std::string option =
+        said.substr(strlen(kNoSuchValue), said.find(" = ") - strlen(kNoSuchValue));
+    if (IsFlag(app, option)) return option + ": it takes no value";
+  }
   if (error.get_name() == "ArgumentMismatch") {
     if (absl::StrContains(said, " missing")) return name + ": its value is missing";
     if (absl::StrContains(said, "At Most 1 required")) return name + ": it may be given only once";
@@ -114,7 +129,8 @@ inline LastAnswer AnswerTo(const CLI::App& app, const CLI::ParseError& error) {
     return {false, out.str()};
   }
   const std::string command = NamedCommand(app);
-  return {true, command + ": " + WrongUsage(error, unknown) + "; see " + command + " --help\n"};
+  return {true,
+          command + ": " + WrongUsage(app, error, unknown) + "; see " + command + " --help\n"};
 }
 
 }  // namespace entropyd

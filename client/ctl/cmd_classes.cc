@@ -1,5 +1,9 @@
 // `entropyctl classes set|reset|diff`: an operator changes classes while the server runs.
+#include <set>
+#include <string>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/text/names.h"
 #include "client/admin_client.h"
 #include "client/ctl/command_status.h"
@@ -62,8 +66,14 @@ int RunClassesReset(const ClientFlags& flags, const ClassChangeOptions& options,
   } else if (answer->undone().empty()) {
     Print("there was nothing to reset\n");
   } else {
-    Print(
-        absl::StrCat("No longer in force:\n", DifferencesTable(answer->undone(), ScreenColumns())));
+    std::set<std::string> classes;
+    for (const v1::ClassDifference& one : answer->undone()) {
+      classes.insert(absl::StrCat(one.pool(), "/", one.class_()));
+    }
+    Print(absl::StrCat(
+        OneLine(absl::StrCat(classes.size(), classes.size() == 1 ? " class is" : " classes are",
+                             " as server.yaml says again: ", absl::StrJoin(classes, ", "))),
+        "\n", DifferencesTable(answer->undone(), ScreenColumns(), /*undone=*/true)));
   }
   return kExitOk;
 }

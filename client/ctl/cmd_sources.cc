@@ -5,7 +5,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -60,27 +62,37 @@ class PartFile {
   }
 
   absl::Status Open(bool replace) {
+    std::error_code error;
+    if (std::filesystem::is_directory(path_, error)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("record: --out: ", path_, " is a directory; name a file"));
+    }
     if (!replace && access(path_.c_str(), F_OK) == 0) {
       return absl::InvalidArgumentError(
           absl::StrCat("record: ", path_, " exists; choose another --out, or --force"));
     }
     // Raw samples show how good the source is: only the owner may read them.
     fd_.reset(open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    return fd_ ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("create ", part_));
+    if (fd_) return absl::OkStatus();
+    const absl::Status status = ErrnoStatus(errno, absl::StrCat("record: --out: create ", path_));
+    return absl::Status(status.code(), absl::StrCat(status.message(),
+                                                    "; name a file in a directory that is there, "
+                                                    "and that you may write"));
   }
   absl::Status Write(absl::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t n = write(fd_.get(), bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return ErrnoStatus(errno, absl::StrCat("write ", part_));
+      if (n < 0) return ErrnoStatus(errno, absl::StrCat("record: --out: write ", path_));
       bytes.remove_prefix(static_cast<size_t>(n));
     }
     return absl::OkStatus();
   }
   absl::Status Complete() {
-    if (fsync(fd_.get()) != 0) return ErrnoStatus(errno, absl::StrCat("write ", part_));
+    if (fsync(fd_.get()) != 0)
+      return ErrnoStatus(errno, absl::StrCat("record: --out: write ", path_));
     if (rename(part_.c_str(), path_.c_str()) != 0) {
-      return ErrnoStatus(errno, absl::StrCat("rename ", part_, " to ", path_));
+      return ErrnoStatus(errno, absl::StrCat("record: --out: write ", path_));
     }
     fd_.reset();
     return absl::OkStatus();

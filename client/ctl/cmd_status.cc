@@ -124,17 +124,24 @@ void PrintEach(absl::string_view kind, const std::vector<std::string>& texts) {
   }
 }
 
+bool IsSilent(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
 // Who was asked and has given no answer.
 std::vector<std::string> Failures(const Findings& found) {
   std::vector<std::string> failures;
   const auto add = [&failures](absl::string_view who, const absl::Status& status) {
-    const bool silent = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
-    failures.push_back(
-        absl::StrCat(who, silent ? " does not answer: " : " refuses: ", status.message()));
+    failures.push_back(absl::StrCat(
+        who, IsSilent(status) ? " does not answer: " : " refuses: ", status.message()));
   };
   if (found.server.has_value() && !found.server->ok()) add("the server", found.server->status());
   if (found.agent.has_value() && !found.agent->ok()) add("the agent", found.agent->status());
   return failures;
+}
+
+void PrintFailure(absl::string_view who, const absl::Status& status) {
+  Print(absl::StrCat(IsSilent(status) ? "NO ANSWER: " : "REFUSED: ", who, "\n"));
 }
 
 template <typename Texts>
@@ -183,7 +190,9 @@ int RunStatus(const ClientFlags& flags, bool json) {
     if (found.agent.has_value() && found.agent->ok()) PrintAgent(config->control(), **found.agent);
     PrintEach("warning: ", found.warnings);
     PrintEach("UNHEALTHY: ", found.troubles);
-    PrintEach("UNKNOWN: ", Failures(found));
+    // Why, and what to do about it, is on the standard error.
+    if (server_failed) PrintFailure("the server", found.server->status());
+    if (agent_failed) PrintFailure("the agent", found.agent->status());
     if (healthy) Print("healthy\n");
   }
   int result = found.troubles.empty() ? kExitOk : kExitUnhealthy;

@@ -1,7 +1,12 @@
 #include "client/ctl/figure_arguments.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/config/config_values.h"
 
 namespace entropyd {
@@ -59,6 +64,20 @@ absl::StatusOr<ClassFigures> ParseFigureArguments(const std::vector<std::string>
     }
   }
   return figures;
+}
+
+std::string FigureHint(const std::vector<std::string>& words) {
+  const std::vector<std::string> keys = Keys();
+  for (size_t i = 0; i < words.size(); ++i) {
+    absl::string_view word = words[i];
+    if (!absl::ConsumePrefix(&word, "--")) continue;
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(word, absl::MaxSplits('=', 1));
+    if (std::find(keys.begin(), keys.end(), parts.first) == keys.end()) continue;
+    const bool apart = parts.second.empty() && i + 1 < words.size();
+    return absl::StrCat("; write ", parts.first, "=", apart ? words[i + 1] : parts.second);
+  }
+  return "";
 }
 
 }  // namespace entropyd

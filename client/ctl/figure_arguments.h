@@ -18,4 +18,8 @@ namespace entropyd {
 absl::StatusOr<config::v1::ClassFigures> ParseFigureArguments(
     const std::vector<std::string>& words);
 
+// "; write rate=5MiB/s" for who wrote a figure as an option: "--rate 5MiB/s" or "--rate=5MiB/s"
+// among the words of a command line. Empty when nobody did.
+std::string FigureHint(const std::vector<std::string>& words);
+
 }  // namespace entropyd

@@ -48,7 +48,10 @@ void AddTop(CLI::App& app, Arguments& args) {
   CLI::App* top = AddTable(app, args, "top",
                            "Show classes and guests of this host's agent by rate, again and again",
                            [&args] { return RunTop(args.connection, args.top, args.json()); });
-  top->footer("\nRates are averages over some seconds. JSON: one object on each line.");
+  top->footer(
+      "\nRates are averages over some seconds. P50 and P99: half of the requests, and 99 of 100, "
+      "have waited no longer for their bytes. TARGET: as much as BUFFER is to hold. JSON: one "
+      "object on each line.");
   top->add_flag("--once", args.top.once, "print once and end");
   top->add_option("--interval", args.top.seconds, "seconds between two looks (default 2)")
       ->check(NumberIn(0.1, 3600.0));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/crypto/openssl_memory.h"
 #include "base/crypto/tls.h"
 #include "base/process/end_process.h"
@@ -17,6 +18,7 @@
 #include "base/wire/grpc_log.h"
 #include "client/ctl/arguments.h"
 #include "client/ctl/command_status.h"
+#include "client/ctl/figure_arguments.h"
 #include "client/ctl/host_commands.h"
 #include "client/ctl/server_commands.h"
 #include "client/ctl/standalone_commands.h"
@@ -155,7 +157,11 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (absl::Status status = CheckCommands(app); !status.ok()) return Fail(status);
-    const LastAnswer answer = AnswerTo(app, error);
+    LastAnswer answer = AnswerTo(app, error);
+    if (answer.wrong_usage && NamedCommand(app) == "entropyctl classes set") {
+      answer.text = absl::StrReplaceAll(
+          answer.text, {{"; see ", FigureHint({argv + 1, argv + argc}) + "; see "}});
+    }
     (answer.wrong_usage ? std::cerr : std::cout) << answer.text;
     return CheckOutput(answer.wrong_usage ? kExitUsage : kExitOk);
   }

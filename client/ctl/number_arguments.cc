@@ -16,8 +16,9 @@ bool IsDigits(absl::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
-// The size as ParseSize() reads it: "1024GiB".
+// The size as ParseSize() reads it: "1TiB".
 std::string Writable(uint64_t bytes) {
+  if (bytes % (uint64_t{1} << 40) == 0) return absl::StrCat(bytes >> 40, "TiB");
   if (bytes % (1 << 30) == 0) return absl::StrCat(bytes >> 30, "GiB");
   if (bytes % (1 << 20) == 0) return absl::StrCat(bytes >> 20, "MiB");
   return absl::StrCat(bytes, "B");

@@ -66,11 +66,15 @@ void AddDemo(CLI::App& app, Arguments& args) {
   demo->add_option("--seconds", args.demo.seconds,
                    "end after so many seconds; 0 = only when interrupted")
       ->check(NumberIn(0.0, 1e7));
-  demo->add_flag("--guest", args.demo.guest, "boot a QEMU guest with virtio-rng and one without");
+  CLI::Option* const guest = demo->add_flag("--guest", args.demo.guest,
+                                            "boot a QEMU guest with virtio-rng and one without");
   demo->add_option("--guest-bytes", args.demo_guest_bytes,
                    "how much the guest reads (default 256KiB)")
       ->transform(SizeText(kMaxGuest));
   AddKernel(demo, &args.demo.kernel, &args.demo.accel);
+  for (const char* of_guest : {"--guest-bytes", "--kernel", "--accel"}) {
+    demo->get_option(of_guest)->needs(guest);
+  }
   demo->callback([&args] {
     args.output_may_close = true;
     args.run = [&args] {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/text/quoting.h"
 #include "client/process/child_process.h"
 #include "client/process/safe_directory.h"
 
@@ -92,7 +93,7 @@ absl::optional<Service> FindService(const Machine& machine, Role role, const std
   }
   // While an agent is upgraded there are two; the younger one serves.
   for (const Process& process : processes) {
-    if (process.config == service.config_path) service.process = process;
+    (process.config == service.config_path ? service.process : service.other) = process;
   }
   service.actor = ChooseActor(machine, service);
   const bool knows = service.unit.has_value() && service.unit->knows_user;
@@ -118,7 +119,7 @@ std::string Service::state_dir() const {
 
 std::string Service::StartCommand() const {
   if (unit.has_value()) return absl::StrCat("systemctl restart ", name());
-  return absl::StrCat(name(), " --config ", config_path);
+  return absl::StrCat(name(), " --config ", ShellWord(config_path));
 }
 
 std::vector<Service> FindServices(const Machine& machine, const Choice& choice) {

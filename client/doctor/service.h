@@ -38,6 +38,8 @@ struct Service {
   config::v1::Server server;    // Role::kServer
   config::v1::HostAgent agent;  // Role::kAgent
   absl::optional<Process> process;
+  // The program runs, but with another configuration.
+  absl::optional<Process> other;
   // Only where it runs this configuration.
   absl::optional<Unit> unit;
   // Who runs it: the process's user, else the unit's, else the caller.

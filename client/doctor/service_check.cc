@@ -1,6 +1,7 @@
 // Whether a service runs, and whether a server has its port.
 #include "absl/strings/str_cat.h"
 #include "base/process/host_port.h"
+#include "base/text/quoting.h"
 #include "client/doctor/checks.h"
 
 namespace entropyd::doctor {
@@ -25,6 +26,15 @@ void LookAtProcess(const Subject& subject, Report* report) {
   if (service.process.has_value()) {
     return report->Passed(absl::StrCat(service.name(), " runs, pid ", service.process->pid, ", as ",
                                        service.actor.name));
+  }
+  if (service.other.has_value()) {
+    return report->Broken(
+        {.what = absl::StrCat(service.name(), " does not run with ", service.config_path),
+         .why =
+             absl::StrCat("what runs here is ", service.name(), " --config ", service.other->config,
+                          ", pid ", service.other->pid, ": what this file says is not in force"),
+         .mend = absl::StrCat("entropyctl doctor --", service.word(), "-config ",
+                              ShellWord(service.other->config), "  # looks at that one")});
   }
   std::string why = service.role == Role::kServer ? "agents get no bytes from this server"
                                                   : "guests of this host get no bytes";

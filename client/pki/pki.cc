@@ -93,10 +93,21 @@ absl::Status RefuseIfThere(const std::string& path, absl::string_view mend) {
   return absl::AlreadyExistsError(absl::StrCat("write ", path, ": there is one already; ", mend));
 }
 
+// Where a directory is meant.
+absl::Status RefuseFile(const std::string& dir) {
+  std::error_code error;
+  if (!std::filesystem::exists(dir, error) || std::filesystem::is_directory(dir, error)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("open directory ", dir, ": it is a file; give a directory"));
+}
+
 absl::Status MakeDirectory(const std::string& dir) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (fs::is_directory(dir, error)) return absl::OkStatus();
+  if (absl::Status s = RefuseFile(dir); !s.ok()) return s;
   const fs::path parent = fs::path(dir).parent_path();
   if (!parent.empty()) fs::create_directories(parent, error);
   if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -142,6 +153,7 @@ absl::StatusOr<BioPtr> OpenToRead(const std::string& path) {
 int NoPassword(char*, int, int, void*) { return 0; }
 
 absl::StatusOr<Authority> LoadAuthority(const std::string& dir) {
+  if (absl::Status s = RefuseFile(dir); !s.ok()) return s;
   const std::string cert_path = Join(dir, "ca.crt");
   const std::string key_path = Join(dir, "ca.key");
   absl::StatusOr<BioPtr> cert_file = OpenToRead(cert_path);

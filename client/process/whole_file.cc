@@ -31,6 +31,10 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   for (;;) {
     const ssize_t n = read(fd.get(), piece, sizeof(piece));
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EISDIR) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("read ", path, ": it is a directory; give a file"));
+    }
     if (n < 0) return ErrnoStatus(errno, absl::StrCat("read ", path));
     if (n == 0) return contents;
     contents.append(piece, static_cast<size_t>(n));

@@ -186,8 +186,10 @@ std::string ClassesTable(const v1::ListClassesResponse& answer,
 }
 
 std::string DifferencesTable(
-    const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences, size_t columns) {
-  Table table({"CLASS", "KEY", "CONFIGURED>", "IN FORCE>", "SINCE", "BY~", "NOTE|"});
+    const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences, size_t columns,
+    bool undone) {
+  Table table({"CLASS", "KEY", undone ? "NOW>" : "CONFIGURED>", undone ? "WAS>" : "IN FORCE>",
+               "SINCE", "BY~", "NOTE|"});
   for (const v1::ClassDifference& one : differences) {
     table.Add({absl::StrCat(one.pool(), "/", one.class_()), one.key(), OrDash(one.configured()),
                OrDash(one.in_force()), one.at(), one.by(), one.ignored()});
@@ -390,7 +392,10 @@ std::vector<std::string> AgentWarnings(const v1::GetStatusResponse& status) {
     warnings.emplace_back("the agent's secrets are not locked in memory; raise RLIMIT_MEMLOCK");
   }
   for (const auto& one : status.class_()) {
-    if (one.degraded()) warnings.push_back(absl::StrCat("class ", one.class_(), " is degraded"));
+    if (one.degraded()) {
+      warnings.push_back(
+          absl::StrCat("class ", one.class_(), " is degraded", Because(one.reason())));
+    }
     if (one.local_refused()) {
       warnings.push_back(absl::StrCat("class ", one.class_(),
                                       " would block although on_upstream_loss is local: its pool "

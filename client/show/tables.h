@@ -28,10 +28,10 @@ std::string ClassesTable(const v1::ListClassesResponse& answer,
 std::string ClassesTable(const v1::ListClassesResponse& answer,
                          const v1::ListClassesResponse& before, double seconds,
                          size_t columns = kAnyWidth);
-// One figure a line: what differs from the configuration.
+// One figure a line: what differs from the configuration; `undone`: what differed until now.
 std::string DifferencesTable(
     const google::protobuf::RepeatedPtrField<v1::ClassDifference>& differences,
-    size_t columns = kAnyWidth);
+    size_t columns = kAnyWidth, bool undone = false);
 // What a reload has changed, a line each, and which keys need a restart.
 std::string ReloadText(const v1::ReloadServerResponse& answer);
 // Which file an agent serves by now, and what differs from before, a line each.

@@ -169,7 +169,9 @@ void Connection::OnInput(absl::Span<const uint8_t> bytes) {
                              {"pid", options_.peer.pid},
                              {"program", options_.peer.program},
                              {"command", absl::StrFormat("0x%02x", session_.unknown_command())},
-                             {"remedy", "the peer does not speak EGD; connection closed"},
+                             {"remedy",
+                              "its connection was closed: let only clients that speak EGD connect "
+                              "there, as QEMU's rng-egd does"},
                              {count.key(), count.events}});
       }
       return Close("unknown command");

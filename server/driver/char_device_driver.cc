@@ -103,7 +103,8 @@ std::string RightsRemedy(const struct stat& file) {
 absl::Status CheckFile(const std::string& path, bool has_init, const struct stat& file) {
   if (!S_ISCHR(file.st_mode) && !S_ISFIFO(file.st_mode)) {
     return absl::FailedPreconditionError(
-        absl::StrCat("open ", path, ": neither a character device nor a FIFO"));
+        absl::StrCat("open ", path, ": ", S_ISDIR(file.st_mode) ? "it is a directory, and " : "",
+                     "neither a character device nor a FIFO"));
   }
   if (IsKernelGenerator(file)) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -156,6 +157,10 @@ ConfigFault CharDeviceDriver::Check(const config::v1::SourceConfig& config) {
                                  " is a TPM, which gives no bytes by itself; write "
                                  "driver: tpm2 and tcti: device:",
                                  config.path())};
+  }
+  if (there && S_ISDIR(st.st_mode)) {
+    return {"path", absl::StrCat("'", config.path(),
+                                 "' is a directory; name a generator's device, e.g. /dev/hwrng")};
   }
   if (there && !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode)) {
     return {"path", absl::StrCat("'", config.path(),

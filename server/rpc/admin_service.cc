@@ -190,7 +190,8 @@ class AdminService final : public v1::Admin::CallbackService {
       if (outcome.ok()) {
         for (const ConfigChange& change : outcome->changes) response->add_change(change.Text());
         for (const std::string& key : outcome->needs_restart) response->add_needs_restart(key);
-        call.action()->after = absl::StrCat(outcome->changes.size(), " changes");
+        call.action()->after = absl::StrCat(outcome->changes.size(),
+                                            outcome->changes.size() == 1 ? " change" : " changes");
       }
       reactor->Finish(ToGrpc(call.End(outcome.status())));
     });

@@ -7,6 +7,7 @@
 #include "base/config/config.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/agent_config.pb.h"
 #include "proto/client_config.pb.h"
 #include "tests/base/config/complaints.h"
 #include "tests/temp_dir.h"
@@ -54,6 +55,23 @@ TEST(LoadTest, SaysWhyAFileCannotBeRead) {
   EXPECT_EQ(config::OrGive(absl::InvalidArgumentError("x"), "--config").message(), "x");
   EXPECT_EQ(config::Load("/tmp", &client, &locations).message(),
             "read /tmp: it is a directory; give a regular file");
+}
+
+TEST(LoadTest, AFileOfAnotherProgramIsToldAsOne) {
+  constexpr char kMeant[] = "this looks like agent.yaml; entropyctl reads client.yaml";
+  const TempFile agents(
+      "servers: [\"a:1\"]\ntls: {cert: c, key: k, ca: a}\n"
+      "listeners:\n  - {path: /run/e.sock, class: default/gold}\n");
+  config::v1::Client client;
+  config::v1::HostAgent agent;
+  const absl::Status loaded = config::Load(agents.path(), &client, nullptr);
+  ASSERT_FALSE(loaded.ok());
+  const absl::Status told = config::OrMeant(loaded, agents.path(), &agent, kMeant);
+  EXPECT_EQ(told.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(told.message(), agents.path() + ": " + kMeant + "\n" + std::string(loaded.message()));
+  const TempFile nobodys("nonsense: 1\n");
+  const absl::Status wrong = config::Load(nobodys.path(), &client, nullptr);
+  EXPECT_EQ(config::OrMeant(wrong, nobodys.path(), &agent, kMeant), wrong);
 }
 
 TEST(LoadTest, NeverWaitsForAFifo) {

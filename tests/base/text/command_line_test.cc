@@ -48,6 +48,8 @@ LastAnswer Ask(std::vector<std::string> words) {
   app.set_version_flag("--version", "program 1");
   CLI::App* const run = app.add_subcommand("run", "Run");
   run->add_option("--speed", "How fast")->check(CLI::Range(1, 9));
+  bool loud = false;
+  run->add_flag("--loud", loud);
   run->add_flag("--slow")->excludes(run->get_option("--speed"));
   app.require_subcommand(1);
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
@@ -57,6 +59,12 @@ LastAnswer Ask(std::vector<std::string> words) {
     return AnswerTo(app, error);
   }
   return {};
+}
+
+TEST(CommandLineTest, AFlagTakesNoValue) {
+  const LastAnswer answer = Ask({"run", "--loud=maybe"});
+  EXPECT_TRUE(answer.wrong_usage);
+  EXPECT_EQ(answer.text, "program run: --loud: it takes no value; see program run --help\n");
 }
 
 TEST(CommandLineTest, AHelpAndAVersionAreAnswers) {

@@ -48,5 +48,12 @@ TEST(FigureArgumentsTest, AWrongWordIsNamedWithItsRemedy) {
   EXPECT_THAT(Complaint({"prio=1", "prio=2"}), HasSubstr("given twice"));
 }
 
+TEST(FigureArgumentsTest, AFigureThatIsWrittenAsAnOptionIsShownAsOne) {
+  EXPECT_EQ(FigureHint({"classes", "set", "p/gold", "--rate", "5MiB/s"}), "; write rate=5MiB/s");
+  EXPECT_EQ(FigureHint({"p/gold", "--ceil=none"}), "; write ceil=none");
+  EXPECT_EQ(FigureHint({"p/gold", "--prio"}), "; write prio=");
+  EXPECT_EQ(FigureHint({"p/gold", "rate=5MiB/s", "--speed", "1"}), "");
+}
+
 }  // namespace
 }  // namespace entropyd

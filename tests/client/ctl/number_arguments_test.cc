@@ -74,5 +74,13 @@ TEST(NumberArgumentsTest, AWholeNumberHasNoFraction) {
   }
 }
 
+TEST(NumberArgumentsTest, TheMostIsToldInItsLargestUnit) {
+  const auto told = [](uint64_t most) {
+    return std::string(ParseSizeArgument("99TiB", most).status().message());
+  };
+  EXPECT_EQ(told(uint64_t{1} << 40), "99TiB is too large; the most is 1TiB");
+  EXPECT_EQ(told(uint64_t{3} << 30), "99TiB is too large; the most is 3GiB");
+}
+
 }  // namespace
 }  // namespace entropyd

@@ -156,8 +156,12 @@ const PlantedFault kAgentFaults[] = {
      [](Rig& rig) { rig.status.set_connected(false); }},
     {"AListenerWaits", "agent.service", kBroken, "no guest can connect at ",
      [](Rig& rig) { rig.status.mutable_listener(0)->set_problem("may be written by others"); }},
-    {"AClassIsDegraded", "agent.service", kWarning, "class default/gold is degraded",
-     [](Rig& rig) { rig.status.mutable_class_(0)->set_degraded(true); }},
+    {"AClassIsDegraded", "agent.service", kWarning,
+     "class default/gold is degraded: trng1 is suspect",
+     [](Rig& rig) {
+       rig.status.mutable_class_(0)->set_degraded(true);
+       rig.status.mutable_class_(0)->set_reason("trng1 is suspect");
+     }},
 };
 
 class AgentFaults : public ::testing::TestWithParam<PlantedFault> {};

@@ -327,5 +327,20 @@ TEST(DoctorTest, FixLeavesWhatIsThere) {
   EXPECT_FALSE(Apply({Fix::Kind::kDirectory, rig.dir / "device/x", 0700}).ok());
 }
 
+TEST(DoctorTest, AnotherFileThanTheAgentRunsWithIsNoStandstill) {
+  Rig rig;
+  rig.Write("other.yaml", rig.Text("agent.yaml"));
+  rig.WriteProcess(kAgentPid, "entropyd-hostag", rig.dir / "other.yaml");
+  const Examination found = rig.Examine();
+  const auto& findings = found.report.findings();
+  const auto one = std::find_if(findings.begin(), findings.end(), [](const Finding& finding) {
+    return finding.check == "agent.process";
+  });
+  ASSERT_NE(one, findings.end());
+  EXPECT_THAT(one->trouble.why, HasSubstr("/other.yaml, pid "));
+  EXPECT_THAT(one->trouble.why, ::testing::Not(HasSubstr("get no bytes")));
+  EXPECT_THAT(one->trouble.mend, HasSubstr("entropyctl doctor --agent-config "));
+}
+
 }  // namespace
 }  // namespace entropyd::doctor

@@ -96,6 +96,17 @@ TEST_F(PkiTest, IssuedCertificateHasTheProfile) {
   EXPECT_EQ(identity->serial_hex, issued.serial_hex);
 }
 
+TEST_F(PkiTest, AFileIsNoDirectoryOfAnAuthority) {
+  ASSERT_TRUE(InitCa().ok());
+  const std::string file = ca_ + "/ca.crt";
+  const absl::Status wrong =
+      absl::InvalidArgumentError("open directory " + file + ": it is a file; give a directory");
+  EXPECT_EQ(Init(file, {.common_name = "x"}, now_), wrong);
+  EXPECT_EQ(Issue(file, {.name = "a"}, now_).status(), wrong);
+  EXPECT_EQ(Issue(ca_, {.name = "a", .out_dir = file}, now_).status(), wrong);
+  EXPECT_EQ(Revoke(file, "", now_).status(), wrong);
+}
+
 TEST_F(PkiTest, WhoeverIssuesLearnsTheIdentityThatAPolicyWillSee) {
   ASSERT_TRUE(InitCa().ok());
   for (const IssueRequest& request :

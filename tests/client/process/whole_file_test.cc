@@ -52,5 +52,10 @@ TEST_F(WholeFileTest, ADeviceThatIsFullAndADirectoryAreErrors) {
   EXPECT_FALSE(ReadFile(dir_.path()).ok());
 }
 
+TEST_F(WholeFileTest, ADirectoryIsToldAsOne) {
+  EXPECT_EQ(ReadFile("/").status(),
+            absl::InvalidArgumentError("read /: it is a directory; give a file"));
+}
+
 }  // namespace
 }  // namespace entropyd

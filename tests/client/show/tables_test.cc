@@ -422,5 +422,20 @@ TEST(ReloadTextTest, WhatChangedIsListedAndKeysThatNeedARestartAreAnException) {
             "listen, metrics\n");
 }
 
+TEST(TablesTest, WhatWasUndoneIsToldAsNowAndBefore) {
+  v1::ResetClassResponse answer;
+  v1::ClassDifference* const one = answer.add_undone();
+  one->set_pool("p");
+  one->set_class_("gold");
+  one->set_key("rate");
+  one->set_configured("1MiB/s");
+  one->set_in_force("2MiB/s");
+  const std::string undone = DifferencesTable(answer.undone(), kAnyWidth, /*undone=*/true);
+  EXPECT_THAT(undone, HasSubstr("NOW"));
+  EXPECT_THAT(undone, HasSubstr("WAS"));
+  EXPECT_THAT(undone, Not(HasSubstr("IN FORCE")));
+  EXPECT_THAT(DifferencesTable(answer.undone()), HasSubstr("IN FORCE"));
+}
+
 }  // namespace
 }  // namespace entropyd

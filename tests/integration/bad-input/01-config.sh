@@ -24,6 +24,8 @@ wrong "no pool name: 'größe' has the character 'ö'" 's/name: default/name: gr
 wrong "'nowhere/\*' names no leaf class" 's|"default/\*"|"nowhere/*"|'
 wrong "metrics: 'foo' is no address; write HOST:PORT" 's/^metrics: .*/metrics: foo/'
 wrong "state_dir: 'state' is not an absolute path" '$a state_dir: state'
+wrong "sources\[0\].path: '/dev' is a directory; name a generator's device" \
+  's|^sources:|&\n  - {name: away, driver: char_device, path: /dev}|'
 # A file that ends too early, as an editor leaves it for a moment.
 wrong "policy: there is no rule, so the server would shut everybody out" '/^policy:/,$d'
 # What may be different for the server's user, or later, is a warning.
@@ -131,6 +133,8 @@ sed 's|^listeners:|&\n  - {listen: "127.0.0.1:7744", mode: "0600", class: defaul
   >agent-odd.yaml
 "$BIN/entropyd-hostagent" --config agent-odd.yaml --check-config >agent-odd.said 2>&1
 grep -Eq 'warning: agent-odd.yaml:[0-9:]+ listeners\[0\].mode: does nothing: a TCP port' agent-odd.said
+agent_wrong 'listeners\[0\]: has .path. and .listen.; keep one of them' \
+  's|^listeners:|&\n  - {path: /run/x.sock, listen: "127.0.0.1:7745", class: default/gold}|'
 mkdir directory
 agent_wrong "'$WORK/directory' is there and is no socket" "s|$WORK/slow.sock|$WORK/directory|"
 agent_wrong "state_dir: '/proc/entropyd' cannot be kept in /proc" "s|^state_dir: .*|state_dir: /proc/entropyd|"

@@ -48,6 +48,39 @@ for program in entropyd entropyd-hostagent; do
   expect_failure 2 "$program: not expected: 'now'; see $program --help" "$BIN/$program" now --help
 done
 
+# Text goes into messages, which are UTF-8. Nobody is asked, and no other line is said.
+bad=$(printf 'w\377')
+for arguments in 'guests add' 'guests remove' 'guests add web --class' 'guests add web --path' 'sources test' \
+  'sources show' 'drain --identity' 'drain --reason' 'classes set' 'classes reset' 'get --bytes 1 --class' 'demo --dir'; do
+  refused "^entropyctl: INVALID_ARGUMENT: 'w.xff' is not UTF-8$" $arguments "$bad"
+done
+ENTROPYD_CLASS=$bad refused "ENTROPYD_CLASS: 'w.xff' is not UTF-8" get --bytes 1
+
+refused 'a character of this name cannot be shown; choose another --dir' demo --dir "$WORK/a
+b"
+mkdir -p everybody && chmod 777 everybody
+refused 'may be written by everybody.*; choose another --dir' demo --dir "$WORK/everybody/demo"
+echo >a-file
+refused 'a-file is a file; name a directory' demo --dir a-file
+for option in '--guest-bytes 1KiB' '--kernel x' '--accel tcg'; do
+  refused 'requires --guest' demo $option
+done
+refused '99TiB is too large; the most is 1TiB' get --bytes 99TiB
+refused "there is no option '--rate'; write rate=5MiB/s; see" classes set default/gold --rate 5MiB/s
+refused 'a-file: it is a file; give a directory' pki issue --dir a-file --name x
+refused 'read pki: it is a directory; give a file' pki revoke --dir pki --cert pki
+expect_failure 2 '--linger: it takes no value' "$BIN/entropyd-hostagent" --linger=maybe
+expect_failure 2 'this looks like agent.yaml; entropyd reads server.yaml' "$BIN/entropyd" --config agent.yaml
+expect_failure 2 'this looks like server.yaml; entropyd-hostagent reads agent.yaml' \
+  "$BIN/entropyd-hostagent" --config server.yaml
+refused 'this looks like server.yaml; entropyctl reads client.yaml' --config server.yaml pools
+ENTROPYD_CONFIG=/nonexist refused 'ENTROPYD_CONFIG: read /nonexist: No such file' status
+for control in "$WORK" a-file; do
+  expect_failure 69 "(is a directory|is no socket); give the agent's control socket" \
+    "$BIN/entropyctl" --control "$control" guests
+done
+expect_failure 69 'Or this is not its control socket; give' "$BIN/entropyctl" --control "$WORK/egd.sock" guests
+
 # docs/json.md names every command that prints JSON: all that do something.
 /usr/bin/python3 - "$BIN/entropyctl" "$ROOT/docs/json.md" <<'PYTHON'
 import re, subprocess, sys

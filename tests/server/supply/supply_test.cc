@@ -70,6 +70,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "/dev/hwrng"},
         BadConfig{"  - {name: trng0, driver: char_device, path: /etc/passwd}\n", "sources: [trng0]",
                   "sources[0].path: '/etc/passwd' is neither a character device nor a FIFO"},
+        BadConfig{"  - {name: trng0, driver: char_device, path: /dev}\n", "sources: [trng0]",
+                  "sources[0].path: '/dev' is a directory; name a generator's device"},
         BadConfig{"  - {name: cpu, driver: rdrand, path: /dev/cpu}\n", "sources: [cpu]",
                   "server.yaml:4:39: sources[0].path: driver rdrand takes no path"},
         BadConfig{"  - {name: cpu, driver: rdseed, token: t}\n", "sources: [cpu]",
