@@ -51,14 +51,16 @@ done
 # Text goes into messages, which are UTF-8. Nobody is asked, and no other line is said.
 bad=$(printf 'w\377')
 for arguments in 'guests add' 'guests remove' 'guests add web --class' 'guests add web --path' 'sources test' \
-  'sources show' 'drain --identity' 'drain --reason' 'classes set' 'classes reset' 'get --bytes 1 --class' 'demo --dir'; do
+  'sources show' 'drain --identity' 'drain --reason' 'classes set' 'classes reset' 'get --bytes 1 --class' \
+  'demo --dir'; do
   refused "^entropyctl: INVALID_ARGUMENT: 'w.xff' is not UTF-8$" $arguments "$bad"
 done
 ENTROPYD_CLASS=$bad refused "ENTROPYD_CLASS: 'w.xff' is not UTF-8" get --bytes 1
 
 refused 'a character of this name cannot be shown; choose another --dir' demo --dir "$WORK/a
 b"
-mkdir -p everybody && chmod 777 everybody
+mkdir everybody
+chmod 777 everybody
 refused 'may be written by everybody.*; choose another --dir' demo --dir "$WORK/everybody/demo"
 echo >a-file
 refused 'a-file is a file; name a directory' demo --dir a-file
@@ -174,6 +176,16 @@ $operator --ca foreign/ca.crt status -o json >status.out 2>status.err || status=
 /usr/bin/python3 -c 'import json
 status = json.load(open("status.out"))
 assert not status["healthy"] and any("the server does not answer" in t for t in status["troubles"]), status'
+expect_failure 2 'record: --out: pki is a directory; name a file' \
+  $operator sources record kernel --samples 10 --out pki --force
+expect_failure 2 'record: --out: create /nodir/x: No such file or directory; name a file in a directory that is there' \
+  $operator sources record kernel --samples 10 --out /nodir/x
+status=0
+$operator --server 127.0.0.1:1 status >status.out 2>status.err || status=$?
+[ $status = 69 ] || die "exit $status instead of 69: $(cat status.err)"
+grep -qx 'NO ANSWER: the server' status.out || die "it says: $(cat status.out)"
+lacks status.out 'refused' || die "it says the same twice: $(cat status.out)"
+grep -q 'entropyctl: UNAVAILABLE: ' status.err || die "it says: $(cat status.err)"
 expect_failure 1 'that of a reader draws' $operator get --bytes 10 --class default/gold
 status=0
 $operator get --bytes 10 --class default/gold >said 2>&1 || status=$?

@@ -10,3 +10,13 @@ import json
 lines = [json.loads(line) for line in open("demo.json")]
 assert any(line.get("event") == "tick" and line["delivered_bytes"] > 0 for line in lines), lines
 assert lines[-1]["ok"] is True, lines[-1]'
+
+# Any directory is as good as another one, and what is printed can be pasted.
+odd="$WORK/a,b #x%41 it's"
+spawn odd "$BIN/entropyctl" demo --dir "$odd"
+eventually 20 grep -q '^try ' odd.log
+eval "$(sed -n 's/^try  *//p' odd.log)" >odd.status
+grep -qx healthy odd.status || die "the demo in '$odd' is not healthy: $(cat odd.status)"
+grep -q "path='.*/a,b #x%41 it&apos;s/egd.sock'" odd.log || die "no libvirt XML: $(cat odd.log)"
+grep -q "path=.*/a,,b #x%41 it'.''s/egd.sock,reconnect" odd.log || die "no QEMU line: $(cat odd.log)"
+stop odd 20 0
