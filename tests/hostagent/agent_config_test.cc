@@ -85,7 +85,7 @@ TEST(AgentConfigTest, EgdOverTcpIsForThisHostUnlessSaidOtherwise) {
   }
   EXPECT_THAT(ErrorOf("listeners: [{class: d/e}]\n"), HasSubstr("either `path`"));
   EXPECT_THAT(ErrorOf("listeners: [{path: /run/a.sock, listen: 127.0.0.1:1, class: d/e}]\n"),
-              HasSubstr("either `path`"));
+              HasSubstr("listeners[0]: has `path` and `listen`; keep one of them"));
   EXPECT_THAT(ErrorOf("listeners: [{listen: 127.0.0.1:1, group: root, class: d/e}]\n"),
               HasSubstr("no group"));
   EXPECT_THAT(ErrorOf("listeners: [{listen: 127.0.0.1:1, class: d/e}, {listen: 127.0.0.1:1, class: "
@@ -121,7 +121,7 @@ TEST(AgentConfigTest, APipeIsForReadersWhomNobodyKnows) {
   for (const char* two : {"path: /run/g, fifo: /run/f", "listen: 127.0.0.1:1, fifo: /run/f",
                           "path: /run/g, listen: 127.0.0.1:1, fifo: /run/f"}) {
     EXPECT_THAT(ErrorOf(absl::StrCat("listeners: [{", two, ", class: d/e}]\n")),
-                HasSubstr("or `fifo`"));
+                HasSubstr("and `fifo`; keep one of them"));
   }
 }
 
