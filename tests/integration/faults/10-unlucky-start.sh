@@ -42,7 +42,7 @@ egd egd-early.sock read 1000
 eventually 10 grep -q 'event=agent.doors_closed .*192.0.2.1:9744' early.log
 grep -q 'event=listener.waiting path=192.0.2.1:7744 .*remedy=' early.log || die "the log does not name the listener"
 early() { "$BIN/entropyctl" --control "$WORK/agent-early.sock" status; }
-expect_failure 3 'does not answer HTTP: listen on 192.0.2.1:9744' early
+expect_failure 3 'does not answer HTTP: open `metrics`: listen on 192.0.2.1:9744' early
 expect_failure 3 'no guest can connect at 192.0.2.1:7744: .*no such address' early
 stop early
 

@@ -19,7 +19,7 @@ cp pipe.yaml agent.yaml
 expect_failure 1 "open pipe $fifo: it belongs to user .*remove it" ctl agent reload
 rm "$fifo"
 echo data >"$fifo"
-expect_failure 2 "agent.yaml:[0-9]+:[0-9]+: .*'$fifo' is there and is no pipe; remove it" ctl agent reload
+expect_failure 2 "agent.yaml:[0-9]+:[0-9]+: .*'$fifo' is there and is no pipe; choose another path" ctl agent reload
 [ "$(cat "$fifo")" = data ]
 rm "$fifo"
 

@@ -7,7 +7,12 @@ start_managed() {
 main_pid() { sed -n 's/.*MAINPID=\([0-9]*\).*/\1/p' manager.log | tail -n 1; }
 main_pid_is() { alike "$(main_pid)" "$1"; }
 is_main() { main_pid_is "$(pid_of agent)"; }
-is_gone() { [ ! -d "/proc/$1" ] || grep '^State:.*zombie' "/proc/$1/status" >/dev/null; }
+# One that goes at this moment has no status to read.
+is_gone() {
+  local state
+  state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || state=Z
+  [ "$state" = Z ]
+}
 
 # The process that answers is told by EGD's command 0x04.
 serving_pid() { timeout 5 /usr/bin/python3 "$HERE/egd_client.py" "$WORK/egd.sock" pid; }
