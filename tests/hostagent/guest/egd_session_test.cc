@@ -351,6 +351,9 @@ TEST_F(EgdSessionTest, ShortRepliesEndATurnAsLongOnesDo) {
   ASSERT_EQ(Send(ask), EgdSession::Input::kOk);
   EXPECT_EQ(Pass(), Bytes(kMax));
   EXPECT_EQ(Pass(), Bytes(10));
+  ASSERT_EQ(Send(Bytes(kMax + 10, 0x04)), EgdSession::Input::kOk);
+  EXPECT_EQ(Pass().size(), kMax * kPidReply.size());
+  EXPECT_EQ(Pass().size(), 10 * kPidReply.size());
   // Whatever they are, and in turn.
   ask.clear();
   for (size_t i = 0; i < kMax / 2 + 5; ++i) ask.insert(ask.end(), {0x04, 0x01, 0});
