@@ -276,6 +276,8 @@ metric() {
   page=$(curl -fsS "http://127.0.0.1:$(port_of "$1" http)/metrics") || die "/metrics of $1 does not answer"
   sum_of "$2" <<<"$page" || die "$1 has no series that matches /$2/"
 }
+# metric_is server|agent PATTERN OPERATOR VALUE: as in `[ 3 -ge 2 ]`. Gauges are set once a second: wait for them.
+metric_is() { test "$(metric "$1" "$2")" "$3" "$4"; }
 
 # expect_failure STATUS PATTERN command… : fails as it should, and says why.
 expect_failure() {

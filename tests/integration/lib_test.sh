@@ -32,6 +32,9 @@ spawn page /usr/bin/python3 serve.py page.ports
 eventually 20 test -s page.ports
 [ "$(metric page '^figure_total')" = 7 ]
 [ "$(metric page '^nothing_total')" = 0 ]
+metric_is page '^figure_total' -ge 7
+if metric_is page '^figure_total' -gt 7; then die "7 is above 7"; fi
+if metric_is page 'figure_tota{' = 0; then die "a series that is not there is 0"; fi
 refuses 'page has no series that matches /figure_tota{/' metric page 'figure_tota{'
 refuses 'ended with status 143 instead of 0' stop page
 rm page.pid

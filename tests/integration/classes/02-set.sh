@@ -28,4 +28,4 @@ change='class=default/slow by=spiffe://test/operator/o1 old="?ceil=64KiB/s"? new
 grep -Eq "event=class\.changed .*$change" server.log
 # A dry run says what would be and changes nothing.
 ctl classes set default/slow ceil=none --dry-run | grep 'Nothing was changed' >/dev/null
-[ "$(metric server '^entropyd_class_ceil_bytes_per_second.*class="slow"')" = 32768 ]
+eventually 10 metric_is server '^entropyd_class_ceil_bytes_per_second.*class="slow"' = 32768

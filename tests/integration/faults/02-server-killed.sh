@@ -6,4 +6,4 @@ eventually 10 logged agent 'event=upstream\.ended .*attached=true'
 [ "$(metric agent entropyd_agent_upstream_connected)" = 0 ]
 start_server
 egd egd.sock read 65536
-[ "$(metric agent entropyd_agent_upstream_connected)" = 1 ]
+eventually 10 metric_is agent entropyd_agent_upstream_connected = 1

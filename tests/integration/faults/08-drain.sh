@@ -21,4 +21,4 @@ ctl drain --reason maintenance
 stop server 5
 start_server
 egd egd.sock read 65536
-[ "$(metric agent entropyd_agent_upstream_connected)" = 1 ]
+eventually 10 metric_is agent entropyd_agent_upstream_connected = 1

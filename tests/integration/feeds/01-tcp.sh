@@ -15,5 +15,5 @@ egd "127.0.0.1:$port" split
 egd "127.0.0.1:$port" sizes
 [ "$(egd "127.0.0.1:$port" bits)" -ge 0 ]
 [ "$(egd "127.0.0.1:$port" nonblock 16)" -le 16 ]
-[ "$(metric agent '^entropyd_agent_delivered_bytes_total.class="default/slow"')" -ge 1024 ]
+eventually 10 metric_is agent '^entropyd_agent_delivered_bytes_total.class="default/slow"' -ge 1024
 "$BIN/entropyctl" --control "$WORK/agent.sock" status | grep "listener 127.0.0.1:$port -> default/slow" >/dev/null

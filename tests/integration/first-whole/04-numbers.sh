@@ -4,9 +4,9 @@ ctl sources | grep kernel >/dev/null
 ctl pools | grep default >/dev/null
 ctl classes | grep gold >/dev/null
 ctl agents | grep spiffe://test/agent/h1 >/dev/null
-[ "$(metric agent 'entropyd_agent_delivered_bytes_total.*default/gold')" -ge $((65536 + 640000)) ]
-[ "$(metric server 'entropyd_class_delivered_bytes_total.*class="gold"')" -ge $((65536 + 640000 + 100000)) ]
-[ "$(metric agent 'entropyd_agent_upstream_connected')" = 1 ]
+eventually 10 metric_is agent 'entropyd_agent_delivered_bytes_total.*default/gold' -ge $((65536 + 640000))
+eventually 10 metric_is server 'entropyd_class_delivered_bytes_total.*class="gold"' -ge $((65536 + 640000 + 100000))
+eventually 10 metric_is agent 'entropyd_agent_upstream_connected' = 1
 AS=agent expect_failure 1 'denied|DENIED' ctl agents
 
 # What any gRPC tool asks: health and reflection, behind the same mutual TLS.

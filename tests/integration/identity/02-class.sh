@@ -8,6 +8,6 @@ is web delivered 1000
 guest odd "$WORK/known.sock" nowhere
 draws odd 100
 is odd class default/gold
-[ "$(metric agent '^entropyd_agent_class_refused_total')" = 1 ]
+eventually 10 metric_is agent '^entropyd_agent_class_refused_total' = 1
 grep -q 'guest.class_refused' "$WORK/agent.log"
 leave odd

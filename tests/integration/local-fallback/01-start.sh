@@ -35,7 +35,7 @@ agent_says 'c["default/gold"]["local_ready"] and not c["default/slow"]["local_re
 # Full-entropy bytes have no stand-in.
 agent_says 'c["keys/all"]["local_refused"]'
 grep -q 'event=class.local_refused class=keys/all' agent.log
-[ "$(metric agent '^entropyd_agent_local_refused.class="keys/all"')" = 1 ]
+eventually 10 metric_is agent '^entropyd_agent_local_refused.class="keys/all"' = 1
 sleep 1
 bar "gold at peace" gold 1000
 bar "slow at peace" slow 1000

@@ -9,7 +9,7 @@ sleep 1
 expect_failure 3 "default/gold has been served by this host's own DRBG" \
   "$BIN/entropyctl" --control "$WORK/agent.sock" status
 expect_failure 3 'guests of class default/slow have waited' "$BIN/entropyctl" --control "$WORK/agent.sock" status
-[ "$(metric agent '^entropyd_agent_local_bytes_total.*gold')" -gt "$before" ]
+eventually 10 metric_is agent '^entropyd_agent_local_bytes_total.*gold' -gt "$before"
 answers="http://127.0.0.1:$(port_of agent http)/readyz"
 curl -s "$answers" | grep 'guests of class default/slow wait' >/dev/null ||
   die "/readyz does not tell that guests get nothing"

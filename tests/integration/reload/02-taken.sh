@@ -31,9 +31,9 @@ egd coming.sock read 1000
 egd slow.sock read 1000
 [ ! -e leaving.sock ] || die "a listener that was removed is still there"
 [ "$(stat -c %a egd.sock)" = 640 ]
-[ "$(metric agent '^entropyd_agent_buffer_size_bytes.class="default/gold"')" = 131072 ]
+eventually 10 metric_is agent '^entropyd_agent_buffer_size_bytes.class="default/gold"' = 131072
 grep -q '"event":"handover.taken"' agent.log || die "the log is not JSON now"
-[ "$(metric agent '^entropyd_agent_class_mode.class="default/gold",mode="upstream"')" = 1 ]
+eventually 10 metric_is agent '^entropyd_agent_class_mode.class="default/gold",mode="upstream"' = 1
 "$BIN/entropyctl" --control "$WORK/agent.sock" status >status
 grep -q "^listener $WORK/slow.sock -> default/gold," status || die "slow.sock has its old class: $(cat status)"
 seed_is_kept() { [ "$(metric agent '^entropyd_agent_local_ready.class="default/gold"')" = 1 ]; }

@@ -43,8 +43,8 @@ warning='"level":"warning","event":"class.phase","class":"default/nope"'
 grep -q "$warning.*there are default/gold, default/slow.*\"remedy\":" agent.log
 curl -s "http://127.0.0.1:$(port_of agent http)/readyz" | grep 'the server refuses class default/nope' >/dev/null ||
   die "/readyz does not name the class"
-[ "$(metric agent '^entropyd_agent_class_phase.class="default/nope",phase="closed"')" = 1 ]
-[ "$(metric agent '^entropyd_agent_class_mode.class="default/nope",mode="closed"')" = 1 ]
+eventually 10 metric_is agent '^entropyd_agent_class_phase.class="default/nope",phase="closed"' = 1
+eventually 10 metric_is agent '^entropyd_agent_class_mode.class="default/nope",mode="closed"' = 1
 rm -f agent.ports
 cp good.yaml agent.yaml
 ctl agent reload

@@ -8,5 +8,5 @@ adopt_pid
 differ "$(pid_of agent)" "$first" || die "nothing was reloaded"
 eventually 5 test ! -d "/proc/$first"
 echo "longest wait of a guest around SIGHUP: $(mark) ms"
-[ "$(metric agent '^entropyd_agent_buffer_size_bytes.class="default/gold"')" = 32768 ]
+eventually 10 metric_is agent '^entropyd_agent_buffer_size_bytes.class="default/gold"' = 32768
 [ "$(metric agent '^entropyd_agent_config_reload_failed')" = 0 ]

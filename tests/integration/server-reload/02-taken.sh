@@ -29,11 +29,11 @@ TEXT
 diff wanted reload.log
 grep -q 'event=server.reloaded .*changes=11 sources=1 pools=2 classes=6 limits=1' server.log
 grep -q 'event=config.changed kind=class change=moved name=default/gold detail="below metals now"' server.log
-[ "$(metric server '^entropyd_class_rate_bytes_per_second.class="gold"')" = 12582912 ]
+eventually 10 metric_is server '^entropyd_class_rate_bytes_per_second.class="gold"' = 12582912
 scarce_gives() { AS=reader ctl get --bytes 64 --class scarce/x --hex; }
 eventually 20 scarce_gives
-[ "$(metric server '^entropyd_pool_ready.pool="scarce"')" = 1 ]
-[ "$(metric server '^entropyd_source_state.*source="other",state="healthy"')" = 1 ]
+eventually 10 metric_is server '^entropyd_pool_ready.pool="scarce"' = 1
+eventually 10 metric_is server '^entropyd_source_state.*source="other",state="healthy"' = 1
 AS=reader expect_failure 1 'NOT_FOUND: .*the server has no such class' ctl get --bytes 64 --class default/slow --hex
 # With max_agents: 9 these nine stay, and a tenth may not come.
 expect_failure 1 'a stream ended' timeout 20 "$BIN/it_stall_watch" tenth.control "localhost:$(port_of server grpc)" \
@@ -48,6 +48,6 @@ gone() {
   lacks metrics.page 'scarce|metals|source="other"'
 }
 eventually 5 gone
-[ "$(metric server '^entropyd_class_rate_bytes_per_second.class="gold"')" = 10485760 ]
+eventually 10 metric_is server '^entropyd_class_rate_bytes_per_second.class="gold"' = 10485760
 AS=reader ctl get --bytes 64 --class default/slow --hex >/dev/null
 answered taken

@@ -7,6 +7,6 @@ taken_bad $((16 + READ))
 credited_good_ones_only_and_is_left_alone
 lone_stands_still
 nobody_waited stuck
-[ "$(metric server 'entropyd_source_rct_failures_total.*source="device"')" -ge 2 ]
-[ "$(metric server 'entropyd_source_state.*source="device".*state="latched"')" = 1 ]
+eventually 10 metric_is server 'entropyd_source_rct_failures_total.*source="device"' -ge 2
+eventually 10 metric_is server 'entropyd_source_state.*source="device".*state="latched"' = 1
 mend

@@ -9,5 +9,5 @@ taken_bad $((2 * 512 + READ))
 credited_good_ones_only_and_is_left_alone 512
 lone_stands_still
 nobody_waited biased
-[ "$(metric server 'entropyd_source_(apt|rct)_failures_total.*source="device"')" -ge 2 ]
+eventually 10 metric_is server 'entropyd_source_(apt|rct)_failures_total.*source="device"' -ge 2
 mend

@@ -8,5 +8,5 @@ taken_bad $((24 + READ))
 credited_good_ones_only_and_is_left_alone
 lone_stands_still
 nobody_waited replayed
-[ "$(metric server 'entropyd_source_lag_failures_total.*source="device"')" -ge 1 ]
+eventually 10 metric_is server 'entropyd_source_lag_failures_total.*source="device"' -ge 1
 mend
