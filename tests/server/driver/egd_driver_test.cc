@@ -41,6 +41,24 @@ TEST(EgdDriverTest, AnswerThatIsCutOffIsAnErrorThatSaysHowMuchIsOwed) {
   EXPECT_THAT(std::string(n.status().message()), HasSubstr("hung up while it owed 32 bytes"));
 }
 
+TEST(EgdDriverTest, AByteThatNobodyAskedForEndsTheConnection) {
+  TempDir directory;
+  FakeEgdServer server(directory / "egd.sock");
+  server.SetMode(FakeEgdServer::Mode::kTooMuch);
+  EgdDriver driver(server.path(), "");
+  ASSERT_TRUE(driver.Open().ok());
+  uint8_t bytes[32];
+  size_t got = 0;
+  absl::StatusOr<size_t> n = size_t{0};
+  while (n.ok() && got <= sizeof bytes) {
+    n = driver.Read(absl::MakeSpan(bytes));
+    if (n.ok()) got += *n;
+  }
+  EXPECT_EQ(got, sizeof bytes);
+  EXPECT_TRUE(absl::IsUnavailable(n.status())) << n.status();
+  EXPECT_THAT(std::string(n.status().message()), HasSubstr("sent more than it was asked for"));
+}
+
 TEST(EgdDriverTest, AnswerToAnEarlierConnectionIsNeverTakenForTheNext) {
   TempDir directory;
   FakeEgdServer server(directory / "egd.sock");
