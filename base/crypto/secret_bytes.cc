@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -47,6 +48,11 @@ absl::Status LockingRefused(int err, size_t bytes) {
 }
 
 }  // namespace
+
+void MoveOut(absl::Span<uint8_t> from, absl::Span<uint8_t> out) {
+  std::copy_n(from.begin(), out.size(), out.begin());
+  Wipe(from);
+}
 
 void Wipe(absl::Span<uint8_t> bytes) {
   if (!bytes.empty()) explicit_bzero(bytes.data(), bytes.size());

@@ -24,6 +24,10 @@ namespace entropyd {
 // Overwrites the bytes with zeros. The compiler may not remove it.
 void Wipe(absl::Span<uint8_t> bytes);
 
+// Copies the first out.size() bytes of `from` into `out`, and wipes all of `from`. REQUIRES: it has
+// so many.
+void MoveOut(absl::Span<uint8_t> from, absl::Span<uint8_t> out);
+
 class SecretArena;
 
 // Owns a block of secret bytes. REQUIRES: its arena outlives it.

@@ -201,8 +201,7 @@ absl::StatusOr<size_t> GuardedDriver::Read(absl::Span<uint8_t> out) {
   worker.bytes = std::min(out.size(), kBufferBytes);
   absl::Status status = worker.Ask(Request::kRead, absl::StrCat("read ", name_), patience_);
   if (!status.ok()) return status;
-  std::memcpy(out.data(), worker.buffer, worker.got);
-  Wipe(absl::MakeSpan(worker.buffer));
+  MoveOut(absl::MakeSpan(worker.buffer), out.first(worker.got));
   return worker.got;
 }
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
@@ -196,8 +195,7 @@ absl::StatusOr<size_t> Tpm2Driver::Read(absl::Span<uint8_t> out) {
   if (code != TSS2_RC_SUCCESS) return Failed(absl::StrCat("read TPM ", tcti_), code);
   // A TPM may give fewer bytes than asked for, or none.
   const size_t n = std::min<size_t>(bytes->size, out.size());
-  std::memcpy(out.data(), bytes->buffer, n);
-  Wipe({bytes->buffer, bytes->size});
+  MoveOut({bytes->buffer, bytes->size}, out.first(n));
   Esys_Free(bytes);
   return n;
 }

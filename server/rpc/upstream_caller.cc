@@ -2,7 +2,6 @@
 #include "server/driver/upstream_caller.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -69,8 +68,7 @@ class GrpcUpstreamCaller final : public UpstreamCaller {
     const bool interrupted = !Begin(nullptr);
     std::string* const data = response.mutable_data();
     const size_t n = std::min(out.size(), data->size());
-    std::memcpy(out.data(), data->data(), n);
-    Wipe({reinterpret_cast<uint8_t*>(data->data()), data->size()});
+    MoveOut({reinterpret_cast<uint8_t*>(data->data()), data->size()}, out.first(n));
     if (interrupted) return absl::CancelledError("interrupted");
     if (!status.ok()) {
       return absl::UnavailableError(

@@ -290,5 +290,13 @@ TEST(WipeTest, Overwrites) {
   Wipe({});
 }
 
+TEST(WipeTest, WhatIsMovedOutStaysNowhere) {
+  std::vector<uint8_t> from = {1, 2, 3, 4};
+  std::vector<uint8_t> out(3);
+  MoveOut(absl::MakeSpan(from), absl::MakeSpan(out));
+  EXPECT_EQ(out, (std::vector<uint8_t>{1, 2, 3}));
+  EXPECT_TRUE(AllZero(from)) << "what nobody wanted, too";
+}
+
 }  // namespace
 }  // namespace entropyd
