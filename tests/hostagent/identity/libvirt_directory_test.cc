@@ -142,7 +142,10 @@ TEST_F(LibvirtDirectoryTest, RubbishIsIgnoredAndMended) {
   std::ofstream(path_ + "/a.xml") << "<domstatus pid='10'><domain><na";
   std::ofstream(path_ + "/b.pid") << "11";
   std::filesystem::create_directory(path_ + "/c.xml");
-  std::filesystem::create_symlink("/etc/passwd", path_ + "/d.xml");
+  // What a link leads to may be the status of another directory's domain.
+  Write("d", 13);
+  std::filesystem::rename(path_ + "/d.xml", dir_ / "d.xml");
+  std::filesystem::create_symlink(dir_ / "d.xml", path_ + "/d.xml");
   ASSERT_EQ(mkfifo((path_ + "/e.xml").c_str(), 0600), 0);
   EXPECT_THAT(Refresh(), IsEmpty());
   EXPECT_EQ(directory().size(), 0u);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "base/process/fd.h"
 #include "tests/server/driver/fake_egd_server.h"
 #include "tests/temp_dir.h"
@@ -71,10 +72,22 @@ TEST(EgdDriverTest, AnswerToAnEarlierConnectionIsNeverTakenForTheNext) {
   ASSERT_TRUE(driver.Open().ok());
   server.SetMode(FakeEgdServer::Mode::kHonest);
   size_t got = 0;
-  while (got == 0) got = driver.Read(absl::MakeSpan(bytes, 8)).value();
+  const absl::Time end = absl::Now() + absl::Minutes(1);
+  while (got == 0 && absl::Now() < end) got = driver.Read(absl::MakeSpan(bytes, 8)).value();
+  ASSERT_GT(got, 0u) << "it waits for what the first connection owed";
   // If 200 bytes of the first request were still to come, the next request would find them.
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(driver.Read(absl::MakeSpan(bytes, 8)).ok());
   EXPECT_EQ(server.connections(), 2);
+}
+
+TEST(EgdDriverTest, WhatCanBeReadOnItsWayIsWorthNothing) {
+  config::v1::SourceConfig config;
+  config.set_address("192.0.2.7:8888");
+  EXPECT_EQ(EgdDriver::Check(config).key, nullptr);
+  config.set_min_entropy_bits_per_byte(1);
+  EXPECT_STREQ(EgdDriver::Check(config).key, "min_entropy_bits_per_byte");
+  config.set_address("127.0.0.1:8888");
+  EXPECT_EQ(EgdDriver::Check(config).key, nullptr);
 }
 
 TEST(EgdDriverTest, MissingDaemonIsNotFoundAndADeadOnesSocketUnavailable) {

@@ -102,7 +102,7 @@ TEST_F(GuardedDriverTest, HungCallIsGivenUpAndItsBytesNeverArrive) {
               HasSubstr("open module m: an earlier call into its library has not returned"));
   EXPECT_EQ(inner_->opens, opens);
   inner_->release.Notify();
-  inner_->closed_after_hang.WaitForNotification();
+  ASSERT_TRUE(inner_->closed_after_hang.WaitForNotificationWithTimeout(absl::Minutes(1)));
   do {
     OpenAtLast(driver.get());
   } while (!driver->Read({bytes_, 64}).ok());
