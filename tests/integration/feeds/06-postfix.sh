@@ -33,6 +33,7 @@ CF
 # tlsmgr asks by 0x01, and takes none for a server without entropy: nobody has filled the buffer before.
 stop agent
 start_agent
+eventually 10 metric_is agent entropyd_agent_upstream_connected = 1
 before=$(metric agent '^entropyd_agent_delivered_bytes_total.class="default/gold"')
 spawn master $daemons/master -c "$mail/config" -d
 connects() { (exec 3<>"/dev/tcp/127.0.0.1/$port"); }
